@@ -8,11 +8,11 @@ import pytest
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.fixture(autouse=True)
+def _browser_where_needed(request: pytest.FixtureRequest) -> None:
     """Let every browser test depend on the browser, whether it asks for its path or not."""
-    for item in items:
-        if item.get_closest_marker("browser"):
-            item.add_marker(pytest.mark.usefixtures("chromium_path"))
+    if request.node.get_closest_marker("browser"):
+        request.getfixturevalue("chromium_path")
 
 
 @pytest.fixture(scope="session")
