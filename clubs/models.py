@@ -1,0 +1,210 @@
+"""Whose business this is: clubs, their places, their people, their staff and keys."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pghistory
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
+        user = self.model(email=self.normalize_email(email), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+@pghistory.track(exclude=["password", "last_login"])
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person of the staff, who signs in by email. Customers are `clients.Client` and have no password."""
+
+    email = models.EmailField(_("email"), unique=True)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    is_staff = models.BooleanField(_("may sign in to the back office"), default=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = UserManager()
+    USERNAME_FIELD = "email"
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("staff user"), _("staff users")
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_one_per_email")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+
+@pghistory.track()
+class Club(models.Model):
+    """A tenant: its name, zone, currency and policies (domain section 8). Durations are whole seconds or minutes."""
+
+    class CustomerCancel(models.TextChoices):
+        NEVER = "never", _("never")
+        UNTIL = "until_cancelation_time", _("until the free cancellation time")
+        ALWAYS = "always_with_fee", _("always, late with a fee")
+
+    class Reopen(models.TextChoices):
+        AUTO = "auto", _("the place is free at once")
+        MANUAL = "manual", _("the slot closes, staff publish a new one")
+
+    class Capture(models.TextChoices):
+        AUTO = "auto", _("hold on the card where possible, take at the visit")
+        ONE_STAGE = "one_stage", _("take at once")
+
+    name = models.CharField(_("name"), max_length=200)
+    slug = models.SlugField(_("address"), unique=True, max_length=60)
+    timezone = models.CharField(_("time zone"), max_length=60, default="Europe/Moscow")
+    currency = models.CharField(_("currency"), max_length=3, default="RUB")
+    is_public = models.BooleanField(_("shown to customers"), default=True)
+    address = models.CharField(_("postal address"), max_length=300, blank=True)
+    phone = models.CharField(_("phone"), max_length=20, blank=True)
+    email = models.EmailField(_("email"), blank=True)
+    description = models.TextField(_("description"), blank=True)
+
+    hold_seconds = models.PositiveIntegerField(
+        _("hold while paying, seconds"), default=300, validators=[MinValueValidator(60), MaxValueValidator(3600)]
+    )
+    request_deadline_minutes = models.PositiveIntegerField(_("time to answer a request, minutes"), default=24 * 60)
+    payment_deadline_minutes = models.PositiveIntegerField(_("time to pay after approval, minutes"), default=120)
+    free_cancel_lead_minutes = models.PositiveIntegerField(_("free cancellation before the start, minutes"), default=24 * 60)
+    late_cancel_fee_percent = models.PositiveSmallIntegerField(_("late cancellation fee, percent"), default=100)
+    customer_cancel = models.CharField(
+        _("customer cancels a confirmed booking"),
+        max_length=24, choices=CustomerCancel.choices, default=CustomerCancel.NEVER,
+    )  # fmt: skip
+    reopen = models.CharField(_("after a cancellation"), max_length=8, choices=Reopen.choices, default=Reopen.AUTO)
+    capture = models.CharField(_("taking money"), max_length=10, choices=Capture.choices, default=Capture.AUTO)
+    notice_minutes = models.PositiveIntegerField(_("booked no later than, minutes before"), default=0)
+    horizon_days = models.PositiveIntegerField(_("booked no earlier than, days before"), default=60)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("club"), _("clubs")
+        ordering = ["name", "pk"]
+        constraints = [
+            models.CheckConstraint(name="club_currency_is_iso4217", condition=Q(currency__regex=r"^[A-Z]{3}$")),
+            models.CheckConstraint(name="club_fee_is_a_percentage", condition=Q(late_cancel_fee_percent__lte=100)),
+            models.CheckConstraint(name="club_hold_is_a_minute_to_an_hour", condition=Q(hold_seconds__range=(60, 3600))),
+            models.CheckConstraint(name="club_customer_cancel_known", condition=Q(customer_cancel__in=["never", "until_cancelation_time", "always_with_fee"])),
+            models.CheckConstraint(name="club_reopen_known", condition=Q(reopen__in=["auto", "manual"])),
+            models.CheckConstraint(name="club_capture_known", condition=Q(capture__in=["auto", "one_stage"])),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pghistory.track()
+class Area(models.Model):
+    """A place that is booked. `exclusive`: one party at a time (court, sunbed); a slope is shared."""
+
+    class Kind(models.TextChoices):
+        COURT = "court", _("court")
+        SUNBED = "sunbed", _("sunbed")
+        SLOPE = "slope", _("slope")
+        HALL = "hall", _("hall")
+
+    class Mode(models.TextChoices):
+        INSTANT = "instant", _("paid and booked at once")
+        REQUEST = "request", _("by request, the club approves")
+
+    club = models.ForeignKey(Club, on_delete=models.PROTECT, related_name="areas", verbose_name=_("club"))
+    name = models.CharField(_("name"), max_length=120)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.COURT)
+    location = models.CharField(_("location"), max_length=120, blank=True)
+    exclusive = models.BooleanField(_("one party at a time"), default=True)
+    mode = models.CharField(_("booking mode"), max_length=10, choices=Mode.choices, default=Mode.INSTANT)
+    is_active = models.BooleanField(_("offered"), default=True)
+    position = models.PositiveSmallIntegerField(_("order"), default=0)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("area"), _("areas")
+        ordering = ["position", "name", "pk"]
+        constraints = [
+            models.UniqueConstraint(name="area_club_key", fields=["club", "id"]),
+            models.UniqueConstraint(name="area_exclusive_key", fields=["id", "exclusive"]),
+            models.UniqueConstraint(name="area_one_name_per_club", fields=["club", "name"]),
+            models.CheckConstraint(name="area_kind_known", condition=Q(kind__in=["court", "sunbed", "slope", "hall"])),
+            models.CheckConstraint(name="area_mode_known", condition=Q(mode__in=["instant", "request"])),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pghistory.track()
+class Instructor(models.Model):
+    """A person who is booked; one party (or one group) at a time."""
+
+    club = models.ForeignKey(Club, on_delete=models.PROTECT, related_name="instructors", verbose_name=_("club"))
+    name = models.CharField(_("name"), max_length=200)
+    telegram_id = models.BigIntegerField(null=True, blank=True)
+    is_active = models.BooleanField(_("offered"), default=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("instructor"), _("instructors")
+        ordering = ["name", "pk"]
+        constraints = [models.UniqueConstraint(name="instructor_club_key", fields=["club", "id"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pghistory.track()
+class Membership(models.Model):
+    """A user's role in a club."""
+
+    class Role(models.TextChoices):
+        OWNER = "OWNER", _("owner")
+        STAFF = "STAFF", _("staff")
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user"))
+    club = models.ForeignKey(Club, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("club"))
+    role = models.CharField(_("role"), max_length=5, choices=Role.choices)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("membership"), _("memberships")
+        constraints = [
+            models.UniqueConstraint(name="membership_one_role_per_club", fields=["club", "user"]),
+            models.CheckConstraint(name="membership_role_known", condition=Q(role__in=["OWNER", "STAFF"])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.get_role_display()}"
+
+
+@pghistory.track(exclude=["digest", "last_used_at"])
+class ApiKey(models.Model):
+    """A CRM's credential for one club. Only its SHA-256 digest is kept: the key is random, 256 bits, shown once."""
+
+    club = models.ForeignKey(Club, on_delete=models.CASCADE, related_name="api_keys", verbose_name=_("club"))
+    name = models.CharField(_("name"), max_length=120)
+    prefix = models.CharField(_("begins with"), max_length=16)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=40), default=list, verbose_name=_("scopes"))
+    is_test = models.BooleanField(_("test"), default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("API key"), _("API keys")
+        constraints = [
+            models.CheckConstraint(name="apikey_digest_is_sha256", condition=Q(digest__regex=r"^[0-9a-f]{64}$"))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class PalmsConfig(AppConfig):
+    name = "palms"
+    verbose_name = "Palms"
