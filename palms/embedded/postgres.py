@@ -26,7 +26,7 @@ SETTINGS = (
     "log_statement=none",
     "jit=off",
 )
-THROW_AWAY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=4GB")
+THROW_AWAY = ("max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=4GB")
 START_SECONDS = 60.0  # a killed server replays its log first
 TEST_PREFIX = "palms-test-"
 
@@ -146,7 +146,7 @@ class PostgresServer:
             [
                 str(place.binaries / "initdb"),
                 *("-D", str(draft / "data"), "-U", ROLE, f"--pwfile={password}", "--auth=scram-sha-256"),
-                *("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", "--no-sync"),
+                *("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", *(["--no-sync"] if self.throw_away else [])),
             ],
             cwd=draft,
             env=_environment(),

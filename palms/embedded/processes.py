@@ -35,15 +35,18 @@ class Command:
     last_signal: signal.Signals = signal.SIGTERM
 
 
-def die_with_parent(last_signal: signal.Signals) -> Callable[[], None] | None:
-    """Return what a child calls between fork and exec to be signalled when its parent dies (Linux only)."""
-    if not sys.platform.startswith("linux"):
-        return None
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
+def die_with_parent_now(last_signal: signal.Signals) -> None:
+    """Have the kernel send this process a signal when its parent dies (Linux only)."""
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(last_signal), 0, 0, 0)
+
+
+def die_with_parent(last_signal: signal.Signals) -> Callable[[], None]:
+    """Return what a child calls between fork and exec, after it has changed its user (that would undo it)."""
     parent = os.getpid()
 
     def ask_kernel() -> None:
-        prctl(PR_SET_PDEATHSIG, int(last_signal), 0, 0, 0)
+        die_with_parent_now(last_signal)
         if os.getppid() != parent:  # the parent died between fork and here: nobody will signal us any more
             os.kill(os.getpid(), signal.SIGKILL)
 
