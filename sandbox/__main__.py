@@ -27,7 +27,9 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("sandbox", description="Stand-ins for the providers Palms talks to.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001, help="0 takes a free one; the ready line says which")
-    parser.add_argument("--data", type=Path, default=Path("sandbox-data"), help="folder of the sqlite files; a restart continues")
+    parser.add_argument(
+        "--data", type=Path, default=Path("sandbox-data"), help="folder of the sqlite files; a restart continues"
+    )
     parser.add_argument("--notify-url", help="where notifications go, for every shop that names no address of its own")
     parser.add_argument("--base-url", help="how browsers reach the sandbox; otherwise taken from each create call")
     parser.add_argument("--shop", action="append", default=[], metavar="ID:SECRET[:NOTIFY_URL]", type=shop_from_option)

@@ -53,7 +53,9 @@ class Shell:
         return room.respond(request) if room else json_response({"error": "nothing lives at this address"}, 404)
 
     def _room_at(self, path: str) -> Room | None:
-        found = [(len(p), i) for i, r in enumerate(self._rooms) for p in r.prefixes if path == p or path.startswith(p + "/")]
+        found = [
+            (len(p), i) for i, r in enumerate(self._rooms) for p in r.prefixes if path == p or path.startswith(p + "/")
+        ]
         return self._rooms[max(found)[1]] if found else None
 
     def _control(self, request: Request) -> Response:

@@ -33,13 +33,16 @@ class Bank:
         self._shops = {self.shop_id: self.secret, **(shops or {})}
         self._notify_url = notify_url
         self._process: subprocess.Popen[str] | None = None
+        self._client = httpx.Client(trust_env=False, timeout=30)
         self.url = ""
         self._start(port=0)
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     @property
@@ -57,12 +60,13 @@ class Bank:
         self._notify_url = address
         self.control("POST", "shops", {"shop_id": self.shop_id, "notify_url": address})
 
-    def api(self, method: str, path: str, body: object = None, *, key: str | None = None, timeout: float = 30) -> httpx.Response:
+    def api(
+        self, method: str, path: str, body: object = None, *, key: str | None = None, timeout: float = 30
+    ) -> httpx.Response:
         """Call the API as the default shop: bank.api("POST", "/payments", {...}, key="k1")."""
         headers = {"Idempotence-Key": key} if key is not None else {}
-        return httpx.request(
-            method, self.api_url + path, json=body, headers=headers, auth=(self.shop_id, self.secret), timeout=timeout, trust_env=False
-        )
+        auth = (self.shop_id, self.secret)
+        return self._client.request(method, self.api_url + path, json=body, headers=headers, auth=auth, timeout=timeout)
 
     def pay(self, payment_id: str, card: str = "4111111111111111") -> Json:
         """Pay as the payer would. Returns the payment object."""
@@ -70,7 +74,7 @@ class Bank:
 
     def pay_on_page(self, payment_id: str, card: str = "4111111111111111") -> httpx.Response:
         """Send the form of the hosted page. A 302 to the return_url when the card was taken or declined."""
-        return httpx.post(f"{self.url}/pay/{payment_id}", data={"card_number": card}, trust_env=False)
+        return self._client.post(f"{self.url}/pay/{payment_id}", data={"card_number": card})
 
     def state(self) -> Json:
         return self._object(self.control("GET", "state"))
@@ -87,7 +91,9 @@ class Bank:
     def calls(self, method: str | None = None, path: str | None = None) -> list[Json]:
         """The API calls so far; `path` is a part of it, such as "/capture"."""
         return [
-            call for call in self.state()["calls"] if method in (None, call["method"]) and (path is None or path in call["path"])
+            call
+            for call in self.state()["calls"]
+            if method in (None, call["method"]) and (path is None or path in call["path"])
         ]
 
     def effects(self, payment_id: str) -> list[tuple[str, int]]:
@@ -100,7 +106,8 @@ class Bank:
 
     def fault(self, *, on: str = "any", kind: str, times: int | None = 1, **options: Any) -> int:
         """Switch a fault on; times=None is for ever. Returns its id. Kinds and options: sandbox/README.md."""
-        return int(self._object(self.control("POST", "faults", {"on": on, "kind": kind, "times": times, **options}))["id"])
+        answer = self.control("POST", "faults", {"on": on, "kind": kind, "times": times, **options})
+        return int(self._object(answer)["id"])
 
     def clear_faults(self) -> None:
         self.control("DELETE", "faults")
@@ -119,7 +126,8 @@ class Bank:
 
     def notify(self, payment_id: str | None = None, **options: Any) -> Json:
         """Send a notification now: event=, times=, forge={...}, refund_id=, object={...}, shop_id=."""
-        return self._object(self.control("POST", "notify", ({"payment_id": payment_id} if payment_id else {}) | options))
+        named = {"payment_id": payment_id} if payment_id else {}
+        return self._object(self.control("POST", "notify", named | options))
 
     def shop(self, shop_id: str | None = None, **options: Any) -> Json:
         """Change or add a shop: secret=, notify_url=, currency=, receipts=, partial_amount="captured" | "original"."""
@@ -131,13 +139,14 @@ class Bank:
 
     def control(self, method: str, path: str, body: Json | None = None) -> httpx.Response:
         """Any control call. Raises httpx.HTTPStatusError when it is refused."""
-        response = httpx.request(method, f"{self.url}/_control/{path}", json=body, timeout=30, trust_env=False)
+        response = self._client.request(method, f"{self.url}/_control/{path}", json=body)
         response.raise_for_status()
         return response
 
     def stop(self) -> None:
         """End the server and remove its data."""
         self._end()
+        self._client.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def restart(self, *, kill: bool = False) -> None:
@@ -151,7 +160,8 @@ class Bank:
         command += ["--notify-url", self._notify_url] if self._notify_url else []
         for shop_id, secret in self._shops.items():
             command += ["--shop", f"{shop_id}:{secret}"]
-        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env=environment)
         self.url = self._ready_line(self._process).rsplit(" ", 1)[1]
 
     def _ready_line(self, process: "subprocess.Popen[str]") -> str:

@@ -15,7 +15,9 @@ from sandbox.yookassa.works import Works
 
 RETRY_AFTER = 1800  # ms, as in YooKassa's own examples
 SILENCE = 60.0  # seconds a silent call keeps the socket open
-BAD_GATEWAY = "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+BAD_GATEWAY = (
+    "<html><head><title>502 Bad Gateway</title></head><body><center><h1>502 Bad Gateway</h1></center></body></html>"
+)
 
 
 def respond(works: Works, request: Request, answer: Answer | None, fault: Fault | None) -> Response | None:
@@ -43,10 +45,12 @@ def _spoiled(kind: str, options: Json, answer: Answer | None) -> Response | None
     if kind == "too_many_429":
         return _error(429, "too_many_requests", "Too many requests", options.get("retry_after", RETRY_AFTER))
     if kind == "html_502":
-        return Response(BAD_GATEWAY, 502, content_type="text/html")
+        return Response(BAD_GATEWAY, 502, content_type="text/html; charset=utf-8")
     if kind == "processing_202":
         wait = options.get("retry_after", RETRY_AFTER)
-        return json_response({"type": "processing", "description": "Request accepted, but not processed yet", "retry_after": wait}, 202)
+        return json_response(
+            {"type": "processing", "description": "Request accepted, but not processed yet", "retry_after": wait}, 202
+        )
     if kind == "garbled":
         whole = json.dumps(answer.body if answer else {"type": "payment"}, ensure_ascii=False)
         return Response(whole[: len(whole) // 2], 200, content_type="application/json")

@@ -57,7 +57,9 @@ class Api:
             do = self._effect(request, shop, operation, names, body)
             if fault and fault.kind == "delay":
                 self._works.wait(fault.seconds())
-            answer = self._execute(shop, key, fingerprint(path, body), do, fault) if not fault or fault.has_effect else None
+            answer = (
+                self._execute(shop, key, fingerprint(path, body), do, fault) if not fault or fault.has_effect else None
+            )
         except ApiError as refusal:
             answer, fault = Answer(refusal.status, refusal.body(), "refused"), None
         return self._finish(request, call_id, answer, fault)
@@ -67,7 +69,9 @@ class Api:
         outcome = answer.outcome if answer else "not done"
         with self._works.open() as work:
             text = response.get_data(as_text=True) if response else None
-            close_call(work, call_id, response.status_code if response else None, text, outcome, fault.kind if fault else None)
+            close_call(
+                work, call_id, response.status_code if response else None, text, outcome, fault.kind if fault else None
+            )
         return response or Response("", 500)  # the socket is closed by then: nobody reads this
 
     def _recognise(self, request: Request, path: str) -> tuple[Shop, str, dict[str, str]]:
@@ -77,7 +81,12 @@ class Api:
         with self._works.open() as work:
             shop = authenticate(work, basic.username, basic.password) if basic else None
         if shop is None:
-            raise ApiError(401, "invalid_credentials", "Basic authentication failed: unknown shop id or secret key", "Authorization")
+            raise ApiError(
+                401,
+                "invalid_credentials",
+                "Basic authentication failed: unknown shop id or secret key",
+                "Authorization",
+            )
         try:
             operation, names = ROUTES.bind("").match(path, request.method)
         except MethodNotAllowed as problem:
@@ -110,7 +119,9 @@ class Api:
                 remember(work, shop.id, key, data, answer)
             return answer
 
-    def _effect(self, request: Request, shop: Shop, operation: str, names: dict[str, str], body: Json) -> Callable[[Work], Json]:
+    def _effect(
+        self, request: Request, shop: Shop, operation: str, names: dict[str, str], body: Json
+    ) -> Callable[[Work], Json]:
         base_url = self._base_url or request.host_url.rstrip("/")
         given = _query(request)
 
@@ -186,5 +197,3 @@ def _me(shop: Shop) -> Json:
         "fiscalization_enabled": bool(shop.receipts),
         "payment_methods": ["bank_card"],
     }
-
-

@@ -47,7 +47,9 @@ class Card:
 
 def _declines(table: str, party: str) -> list[Card]:
     rows = [line.split() for line in table.split("\n") if line]
-    return [Card(number, reason == "3d_secure_failed", party, reason) for reason, *numbers in rows for number in numbers]
+    return [
+        Card(number, reason == "3d_secure_failed", party, reason) for reason, *numbers in rows for number in numbers
+    ]
 
 
 DECLINES = _declines(_BY_NETWORK, "payment_network") + _declines(_BY_YOO_MONEY, "yoo_money")

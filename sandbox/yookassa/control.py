@@ -116,8 +116,17 @@ def _shop(work: Work, given: Json) -> Json:
     shop = read_shop(work, given)
     save_shop(work, shop)
     if shop.notify_url:
-        work.db.execute("UPDATE notifications SET state = 'queued' WHERE state = 'no_address' AND shop = ? AND ?", (shop.id, bool(given.get("resend"))))
-    return {"id": shop.id, "notify_url": shop.notify_url, "currency": shop.currency, "receipts": bool(shop.receipts), "test": shop.test}
+        work.db.execute(
+            "UPDATE notifications SET state = 'queued' WHERE state = 'no_address' AND shop = ? AND ?",
+            (shop.id, bool(given.get("resend"))),
+        )
+    return {
+        "id": shop.id,
+        "notify_url": shop.notify_url,
+        "currency": shop.currency,
+        "receipts": bool(shop.receipts),
+        "test": shop.test,
+    }
 
 
 ACTIONS: dict[str, Action] = {

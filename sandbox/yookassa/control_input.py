@@ -81,10 +81,16 @@ def read_shop(work: Work, given: Json) -> Shop:
     """A shop as it shall be: the stored one with the given fields changed, or a new one."""
     known = {"shop_id", "secret", "notify_url", "currency", "receipts", "partial_amount", "resend"}
     shop_id = given.get("shop_id", all_shops(work)[0].id)
-    if set(given) - known or not isinstance(shop_id, str) or not (shop_id.isascii() and shop_id.isdigit() and len(shop_id) <= 20):
+    if (
+        set(given) - known
+        or not isinstance(shop_id, str)
+        or not (shop_id.isascii() and shop_id.isdigit() and len(shop_id) <= 20)
+    ):
         raise BadInput(f"fields: {', '.join(sorted(known))}; shop_id in digits, as text")
     stored = find_shop(work, shop_id) or Shop(shop_id, "")
-    shop = dataclasses.replace(stored, **{name: value for name, value in given.items() if name not in ("shop_id", "resend")})
+    shop = dataclasses.replace(
+        stored, **{name: value for name, value in given.items() if name not in ("shop_id", "resend")}
+    )
     texts = (shop.secret, shop.currency, shop.notify_url or "-")
     if not all(isinstance(value, str) and value for value in texts) or len(shop.currency) != 3:
         raise BadInput("secret and a currency of three letters are texts; notify_url is a text or null")

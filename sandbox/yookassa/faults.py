@@ -8,7 +8,14 @@ from sandbox.web import BadInput, Json
 from sandbox.yookassa.work import Work, dump, load
 
 OPERATIONS = ("create", "capture", "cancel", "refund", "get", "list", "me", "any", "notify")
-BEFORE = ("silence", "error_before", "drop_before", "html_502", "processing_202", "too_many_429")  # the effect is not done
+BEFORE = (
+    "silence",
+    "error_before",
+    "drop_before",
+    "html_502",
+    "processing_202",
+    "too_many_429",
+)  # the effect is not done
 AFTER = ("delay", "delay_after", "silence_after", "error_after", "drop_after", "garbled", "lie")  # it is done
 OUTCOMES = ("refund_canceled", "refund_pending")  # change what the bank itself decides
 NOTIFY = ("duplicate", "late", "missing", "reorder", "lie")
@@ -33,7 +40,11 @@ class Fault:
     def has_effect(self) -> bool:
         """Whether the call is executed although its answer is spoiled."""
         default = self.kind not in BEFORE
-        return bool(self.options.get("effect", default)) if self.kind in ("html_502", "processing_202", "garbled") else default
+        return (
+            bool(self.options.get("effect", default))
+            if self.kind in ("html_502", "processing_202", "garbled")
+            else default
+        )
 
     def seconds(self, default: float = 0) -> float:
         return float(self.options.get("seconds", default))
@@ -98,7 +109,14 @@ def remove_faults(work: Work, fault_id: int | None = None) -> int:
 
 def list_faults(work: Work) -> list[Json]:
     return [
-        {"id": row["id"], "on": row["operation"], "kind": row["kind"], "times": row["times"], "skip": row["skip"], "hits": row["hits"]}
+        {
+            "id": row["id"],
+            "on": row["operation"],
+            "kind": row["kind"],
+            "times": row["times"],
+            "skip": row["skip"],
+            "hits": row["hits"],
+        }
         | {name: value for name, value in load(row["options_json"]).items() if name != "seen"}
         for row in work.db.execute("SELECT * FROM faults ORDER BY id")
     ]
@@ -120,7 +138,8 @@ def take_fault(work: Work, on: str, kinds: tuple[str, ...], facts: Json) -> Faul
         if row["kind"] == "processing_202":
             options["seen"] = [*options.get("seen", []), facts.get("key")]
         work.db.execute(
-            "UPDATE faults SET times = times - 1, hits = hits + 1, options_json = ? WHERE id = ?", (dump(options), row["id"])
+            "UPDATE faults SET times = times - 1, hits = hits + 1, options_json = ? WHERE id = ?",
+            (dump(options), row["id"]),
         )
         return Fault(row["id"], row["operation"], row["kind"], row["times"], options)
     return None

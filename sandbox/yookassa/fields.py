@@ -17,7 +17,9 @@ def text(given: Json, name: str, longest: int, *, path: str = "", shortest: int 
     if value is None:
         return None
     if not isinstance(value, str) or not shortest <= len(value) <= longest:
-        raise invalid(path + name, f"Incorrect value of {path}{name}: a string of {shortest} to {longest} characters is expected")
+        raise invalid(
+            path + name, f"Incorrect value of {path}{name}: a string of {shortest} to {longest} characters is expected"
+        )
     return value
 
 
@@ -82,7 +84,9 @@ def metadata(given: Json) -> dict[str, str] | None:
         if not 1 <= len(key) <= 32:
             raise invalid("metadata", "Incorrect value of metadata: a key has 1 to 32 characters")
         if not isinstance(item, str) or len(item) > 512:
-            raise invalid("metadata", f"Incorrect value of metadata.{key[:32]}: a string of at most 512 characters is expected")
+            raise invalid(
+                "metadata", f"Incorrect value of metadata.{key[:32]}: a string of at most 512 characters is expected"
+            )
     return value
 
 

@@ -19,7 +19,9 @@ def open_call(work: Work, request: Request) -> int:
     return int(done.lastrowid or 0)
 
 
-def close_call(work: Work, call_id: int, status: int | None, answer: str | None, outcome: str, fault: str | None) -> None:
+def close_call(
+    work: Work, call_id: int, status: int | None, answer: str | None, outcome: str, fault: str | None
+) -> None:
     answered_at = work.now if status else None
     work.db.execute(
         "UPDATE calls SET status = ?, answer = ?, outcome = ?, fault = ?, answered_at = ? WHERE id = ?",

@@ -53,7 +53,18 @@ def _insert(work: Work, shop_id: str, event: str, told: Json, fault: Fault | Non
     work.db.execute(
         "INSERT INTO notifications (shop, event, object_id, body_json, created_at, next_at, state, held, fault, forged)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (shop_id, event, str(told.get("id")), dump(body), work.now, work.now + int(wait * 1000), state, kind == "reorder", kind, forged),
+        (
+            shop_id,
+            event,
+            str(told.get("id")),
+            dump(body),
+            work.now,
+            work.now + int(wait * 1000),
+            state,
+            kind == "reorder",
+            kind,
+            forged,
+        ),
     )
 
 
@@ -79,7 +90,8 @@ DUE = (
 def due(work: Work) -> list[Any]:
     """Give up what is a day old; return the rows to send now, oldest first."""
     work.db.execute(
-        "UPDATE notifications SET state = 'given_up' WHERE state = 'queued' AND created_at + ? <= ?", (LIFETIME, work.now)
+        "UPDATE notifications SET state = 'given_up' WHERE state = 'queued' AND created_at + ? <= ?",
+        (LIFETIME, work.now),
     )
     return work.db.execute(f"{DUE} ORDER BY n.next_at, n.id", (work.now,)).fetchall()
 

@@ -65,7 +65,13 @@ def capture(work: Work, shop: Shop, payment_id: str, body: Json) -> Payment:
     if released:
         _note(work, payment.id, "voided", released, "api")
     stored = dump(receipt) or payment.receipt_json
-    changes = {"status": "succeeded", "captured": amount, "voided": released, "captured_at": work.now, "receipt_json": stored}
+    changes = {
+        "status": "succeeded",
+        "captured": amount,
+        "voided": released,
+        "captured_at": work.now,
+        "receipt_json": stored,
+    }
     return _change(work, payment, **changes)
 
 
@@ -141,7 +147,9 @@ def settle_refund(work: Work, pending: Refund) -> Refund:
     work.db.execute("UPDATE refunds SET status = settles_to, settles_at = NULL WHERE id = ?", (pending.id,))
     settled = _get_refund(work, pending.id)
     if settled.status == "succeeded":
-        work.db.execute("UPDATE payments SET refunded = refunded + ? WHERE id = ?", (settled.amount, settled.payment_id))
+        work.db.execute(
+            "UPDATE payments SET refunded = refunded + ? WHERE id = ?", (settled.amount, settled.payment_id)
+        )
         _note(work, settled.payment_id, "refunded", settled.amount, settled.made_by, settled.id)
     tell_refund(work, settled)
     return settled
@@ -150,12 +158,15 @@ def settle_refund(work: Work, pending: Refund) -> Refund:
 def expire_due(work: Work) -> None:
     """What the clock alone decides: unpaid payments, dead holds, refunds under way."""
     rows = work.db.execute(
-        "SELECT * FROM payments WHERE status IN ('pending', 'waiting_for_capture') AND expires_at <= ? ORDER BY expires_at", (work.now,)
+        "SELECT * FROM payments WHERE status IN ('pending', 'waiting_for_capture') AND expires_at <= ? ORDER BY expires_at",
+        (work.now,),
     ).fetchall()
     for payment in [Payment(**row) for row in rows]:
         reason = "expired_on_capture" if payment.held else "expired_on_confirmation"
         void(work, payment, "yoo_money", reason, "clock")
-    due = work.db.execute("SELECT * FROM refunds WHERE status = 'pending' AND settles_at <= ? ORDER BY settles_at", (work.now,)).fetchall()
+    due = work.db.execute(
+        "SELECT * FROM refunds WHERE status = 'pending' AND settles_at <= ? ORDER BY settles_at", (work.now,)
+    ).fetchall()
     for pending in [Refund(**row) for row in due]:
         settle_refund(work, pending)
 
@@ -182,11 +193,16 @@ def _change(work: Work, payment: Payment, **changes: object) -> Payment:
 
 def _note(work: Work, payment_id: str, kind: str, amount: int, made_by: str, refund_id: str | None = None) -> None:
     """Append one movement of money to the journal tests count."""
-    values = {"payment_id": payment_id, "refund_id": refund_id, "kind": kind, "amount": amount, "at": work.now, "made_by": made_by}
+    values = {
+        "payment_id": payment_id,
+        "refund_id": refund_id,
+        "kind": kind,
+        "amount": amount,
+        "at": work.now,
+        "made_by": made_by,
+    }
     _insert(work, "effects", values)
 
 
 def _digits(count: int) -> str:
     return str(secrets.randbelow(10**count)).zfill(count)
-
-

@@ -17,10 +17,18 @@ from sandbox.yookassa.works import Works
 ENDINGS = {
     "waiting_for_capture": ("Платёж уже оплачен", "Деньги удержаны на карте. Второй раз ничего не спишется."),
     "succeeded": ("Платёж уже оплачен", "Деньги списаны. Второй раз ничего не спишется."),
-    "canceled": ("Платёж отменён", "По этой ссылке заплатить уже нельзя, деньги не списаны. Вернитесь в магазин и начните заново."),
+    "canceled": (
+        "Платёж отменён",
+        "По этой ссылке заплатить уже нельзя, деньги не списаны. Вернитесь в магазин и начните заново.",
+    ),
 }
-LATE = ("Время на оплату вышло", "Ссылка действовала один час. Деньги не списаны. Вернитесь в магазин и начните заново.")
-BAND = Markup("<p class='band'>Тестовая касса: настоящих денег здесь нет. <span lang='en'>Sandbox, no real money.</span></p>")
+LATE = (
+    "Время на оплату вышло",
+    "Ссылка действовала один час. Деньги не списаны. Вернитесь в магазин и начните заново.",
+)
+BAND = Markup(
+    "<p class='band'>Тестовая касса: настоящих денег здесь нет. <span lang='en'>Sandbox, no real money.</span></p>"
+)
 
 
 def respond(works: Works, request: Request) -> Response:
@@ -75,7 +83,11 @@ def _ending(payment: Payment) -> Markup:
 
 
 def _back(payment: Payment, words: str) -> Markup:
-    return Markup("<a class='button' href='{}'>{}</a>").format(payment.return_url, words) if payment.return_url else Markup("")
+    return (
+        Markup("<a class='button' href='{}'>{}</a>").format(payment.return_url, words)
+        if payment.return_url
+        else Markup("")
+    )
 
 
 def _form(payment: Payment, error: str | None, typed: str) -> Markup:
@@ -111,6 +123,6 @@ def _form(payment: Payment, error: str | None, typed: str) -> Markup:
 
 def _button(card: Card) -> Markup:
     note = card.reason or ("3-D Secure" if card.three_d_secure else "без 3-D Secure")
-    return Markup("<button name='card_number' value='{}'><span class='num'>{}</span><small>{}, {}</small></button>").format(
-        card.number, grouped(card.number), card.system, note
-    )
+    return Markup(
+        "<button name='card_number' value='{}'><span class='num'>{}</span><small>{}, {}</small></button>"
+    ).format(card.number, grouped(card.number), card.system, note)

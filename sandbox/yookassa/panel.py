@@ -43,12 +43,17 @@ def _table(heads: tuple[str, ...], rows: list[tuple[object, ...]], empty: str) -
         return Markup("<p>{}</p>").format(empty)
     lines = Markup("").join(
         Markup("<tr>{}</tr>").format(
-            Markup("").join(Markup("<td data-t='{}'><span>{}</span></td>").format(head, cell) for head, cell in zip(heads, row, strict=True))
+            Markup("").join(
+                Markup("<td data-t='{}'><span>{}</span></td>").format(head, cell)
+                for head, cell in zip(heads, row, strict=True)
+            )
         )
         for row in rows
     )
     head = Markup("").join(Markup("<th>{}</th>").format(name) for name in heads)
-    return Markup("<div class='scroll'><table class='stack'><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>").format(head, lines)
+    return Markup(
+        "<div class='scroll'><table class='stack'><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>"
+    ).format(head, lines)
 
 
 def _payments(payments: list[Payment], work: Work) -> Markup:
@@ -60,16 +65,30 @@ def _payments(payments: list[Payment], work: Work) -> Markup:
 def _payment(payment: Payment, work: Work) -> tuple[object, ...]:
     money = money_of(work, payment)
     link = Markup("<a href='/pay/{0}'>…{1}</a>").format(payment.id, payment.id[-12:])
-    state = Markup("<span class='badge {}'>{}</span> <small>{}</small>").format(payment.status, STATES[payment.status], payment.reason or "")
-    sums = [Markup("<span class='num'>{}</span>").format(spoken(money[name])) for name in ("amount", "held", "captured", "refunded")]
-    return iso(payment.created_at)[:16].replace("T", " "), link, payment.description or "", state, *sums, _actions(payment, money)
+    state = Markup("<span class='badge {}'>{}</span> <small>{}</small>").format(
+        payment.status, STATES[payment.status], payment.reason or ""
+    )
+    sums = [
+        Markup("<span class='num'>{}</span>").format(spoken(money[name]))
+        for name in ("amount", "held", "captured", "refunded")
+    ]
+    return (
+        iso(payment.created_at)[:16].replace("T", " "),
+        link,
+        payment.description or "",
+        state,
+        *sums,
+        _actions(payment, money),
+    )
 
 
 def _actions(payment: Payment, money: dict[str, int]) -> Markup:
     if payment.status == "pending":
         return _action("pay", "Оплатить", payment.id)
     if payment.status == "waiting_for_capture":
-        return Markup("{} {}").format(_action("capture", "Списать", payment.id), _action("cancel", "Отпустить", payment.id))
+        return Markup("{} {}").format(
+            _action("capture", "Списать", payment.id), _action("cancel", "Отпустить", payment.id)
+        )
     if money["refundable"]:
         field = Markup("<input name='amount' size='9' aria-label='Сумма возврата' value='{}.{:02d}'>").format(
             money["refundable"] // 100, money["refundable"] % 100
@@ -88,8 +107,12 @@ def _faults(faults: list[Json]) -> Markup:
     rows: list[tuple[object, ...]] = []
     for fault in faults:
         left = "всегда" if fault["times"] is None else fault["times"]
-        options = {name: value for name, value in fault.items() if name not in ("id", "on", "kind", "times", "hits", "skip")}
-        remove = Markup("<form method='post' action='/_control/faults/clear'><button name='id' value='{}'>Убрать</button></form>").format(fault["id"])
+        options = {
+            name: value for name, value in fault.items() if name not in ("id", "on", "kind", "times", "hits", "skip")
+        }
+        remove = Markup(
+            "<form method='post' action='/_control/faults/clear'><button name='id' value='{}'>Убрать</button></form>"
+        ).format(fault["id"])
         rows.append((fault["on"], fault["kind"], left, fault["hits"], options or "", remove))
     return _table(("Где", "Что", "Осталось раз", "Сработал", "Настройки", ""), rows, "Сбоев нет: банк отвечает честно.")
 
@@ -113,6 +136,13 @@ def _add_fault() -> Markup:
 def _notifications(work: Work) -> Markup:
     found = work.db.execute("SELECT * FROM notifications ORDER BY id DESC LIMIT 30").fetchall()
     rows: list[tuple[object, ...]] = [
-        (iso(row["created_at"])[11:19], row["event"], f"…{row['object_id'][-12:]}", STATES[row["state"]], row["attempts"]) for row in found
+        (
+            iso(row["created_at"])[11:19],
+            row["event"],
+            f"…{row['object_id'][-12:]}",
+            STATES[row["state"]],
+            row["attempts"],
+        )
+        for row in found
     ]
     return _table(("Время, UTC", "Событие", "Объект", "Состояние", "Попыток"), rows, "Уведомлений пока нет.")

@@ -35,7 +35,9 @@ def read_receipt(given: Json, total: int, currency: str, *, demanded: bool) -> J
     items = receipt.get("items")
     if not isinstance(items, list) or not 1 <= len(items) <= 100:
         raise invalid("receipt.items", "Incorrect value of receipt.items: 1 to 100 items are expected")
-    lines = sum((_line_total(item, f"receipt.items[{index}].", currency) for index, item in enumerate(items)), Decimal(0))
+    lines = sum(
+        (_line_total(item, f"receipt.items[{index}].", currency) for index, item in enumerate(items)), Decimal(0)
+    )
     if lines != total:
         raise invalid("receipt", "Receipt is missing or illegal")
     return receipt
@@ -54,7 +56,9 @@ def _check_customer(receipt: Json) -> None:
     if email and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", email):
         raise invalid("receipt.customer.email", "Incorrect value of receipt.customer.email")
     if phone and not re.fullmatch(r"[0-9]{4,15}", phone):
-        raise invalid("receipt.customer.phone", "Incorrect value of receipt.customer.phone: 4 to 15 digits are expected")
+        raise invalid(
+            "receipt.customer.phone", "Incorrect value of receipt.customer.phone: 4 to 15 digits are expected"
+        )
     if inn and not re.fullmatch(r"[0-9]{10}|[0-9]{12}", inn):
         raise invalid("receipt.customer.inn", "Incorrect value of receipt.customer.inn: 10 or 12 digits are expected")
 

@@ -153,7 +153,9 @@ def refund_object(refund: Refund) -> dict[str, Any]:
         "amount": money.wire(refund.amount, refund.currency),
         "description": refund.description,
         "receipt_registration": refund.status if refund.receipt_json else None,
-        "cancellation_details": {"party": refund.party, "reason": refund.reason} if refund.status == "canceled" else None,
+        "cancellation_details": {"party": refund.party, "reason": refund.reason}
+        if refund.status == "canceled"
+        else None,
         "refund_authorization_details": {"rrn": refund.rrn} if refund.status == "succeeded" else None,
         "metadata": load(refund.metadata_json),
     }

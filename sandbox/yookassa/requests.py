@@ -78,7 +78,9 @@ def _check_method(body: Json) -> None:
     if method is None:
         return
     if method.get("type") != "bank_card":
-        raise invalid("payment_method_data.type", "Incorrect value of payment_method_data.type: this shop accepts bank_card")
+        raise invalid(
+            "payment_method_data.type", "Incorrect value of payment_method_data.type: this shop accepts bank_card"
+        )
     fields.only(method, {"type"}, {"card"}, path="payment_method_data.")
 
 

@@ -24,7 +24,9 @@ API_PATH = re.compile(r"(?:/yookassa)?/v3(/.*)?", re.DOTALL)
 class YooKassa:
     prefixes: tuple[str, ...] = ("/v3", "/yookassa", "/pay", "/_control")
 
-    def __init__(self, file: Path, clock: Clock, shops: list[Shop], *, notify_url: str | None, base_url: str | None) -> None:
+    def __init__(
+        self, file: Path, clock: Clock, shops: list[Shop], *, notify_url: str | None, base_url: str | None
+    ) -> None:
         self._storage = Storage(file, SCHEMA)
         self._works = Works(self._storage, clock)
         self._api = Api(self._works, base_url.rstrip("/") if base_url else None)
@@ -70,5 +72,3 @@ class YooKassa:
                 address = shop.notify_url or notify_url or (stored.notify_url if stored else None)
                 known = dataclasses.replace(stored, secret=shop.secret) if stored else shop
                 save_shop(work, dataclasses.replace(known, notify_url=address))
-
-

@@ -23,7 +23,9 @@ class Sender:
     def __init__(self, works: Works) -> None:
         self._works = works
         self._lock = threading.Lock()
-        self._busy: set[str] = set()  # ids of objects being told about, so one object's events keep their order at first
+        self._busy: set[str] = (
+            set()
+        )  # ids of objects being told about, so one object's events keep their order at first
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="notify")
         self._thread = threading.Thread(target=self._run, name="notify", daemon=True)
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)

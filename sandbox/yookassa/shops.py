@@ -55,5 +55,7 @@ def save_shop(work: Work, shop: Shop) -> None:
 
 def authenticate(work: Work, shop_id: str | None, secret: str | None) -> Shop | None:
     shop = find_shop(work, shop_id) if shop_id else None
-    known = bool(shop and secret is not None and hmac.compare_digest(shop.secret.encode(), secret.encode("utf-8", "replace")))
+    known = bool(
+        shop and secret is not None and hmac.compare_digest(shop.secret.encode(), secret.encode("utf-8", "replace"))
+    )
     return shop if known else None

@@ -17,7 +17,13 @@ def full_state(work: Work) -> Json:
     return {
         "now": iso(work.now),
         "shops": [
-            {"id": s.id, "notify_url": s.notify_url, "currency": s.currency, "receipts": bool(s.receipts), "test": s.test}
+            {
+                "id": s.id,
+                "notify_url": s.notify_url,
+                "currency": s.currency,
+                "receipts": bool(s.receipts),
+                "test": s.test,
+            }
             | {"partial_amount": s.partial_amount}
             for s in all_shops(work)
         ],
@@ -66,7 +72,9 @@ def _refund_state(refund: Refund) -> Json:
 
 
 def _effects(work: Work, payment_id: str | None = None) -> list[Json]:
-    rows = work.db.execute("SELECT * FROM effects WHERE ? IS NULL OR payment_id = ? ORDER BY id", (payment_id, payment_id))
+    rows = work.db.execute(
+        "SELECT * FROM effects WHERE ? IS NULL OR payment_id = ? ORDER BY id", (payment_id, payment_id)
+    )
     return [dict(row) | {"at": iso(row["at"])} for row in rows]
 
 
