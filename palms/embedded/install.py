@@ -57,7 +57,9 @@ def install(kind):  # type: (str) -> None
     constraints = ["-c", os.path.join(ROOT, "constraints.txt"), "-r", requirements]
     options = ["install", "-qq", "--no-input", "--disable-pip-version-check", "--no-warn-script-location"]
     if subprocess.call(pip() + options + constraints) != 0:
-        give_up("The packages could not be installed; pip said why above. Check the network and run the same command again.")
+        give_up(
+            "The packages could not be installed; pip said why above. Check the network and run the same command again."
+        )
     with open(stamp, "w") as file:
         file.write(wanted)
 

@@ -37,7 +37,9 @@ class FolderLock:
         try:
             taken = self.try_take()
         except OSError as error:
-            raise StartProblem(f"Cannot lock {self.path}: {error.strerror}. Give your user write access to it.") from error
+            raise StartProblem(
+                f"Cannot lock {self.path}: {error.strerror}. Give your user write access to it."
+            ) from error
         if not taken:
             raise StartProblem(
                 f"{what} is already in use by process {self.owner()}. Stop that one first (Ctrl-C in its terminal)."

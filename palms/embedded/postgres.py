@@ -26,7 +26,14 @@ SETTINGS = (
     "log_statement=none",
     "jit=off",
 )
-THROW_AWAY = ("max_connections=500", "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_wal_size=4GB")
+THROW_AWAY = (
+    "max_connections=500",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "autovacuum=off",
+    "max_wal_size=4GB",
+)
 START_SECONDS = 60.0  # a killed server replays its log first
 TEST_PREFIX = "palms-test-"
 
@@ -72,7 +79,9 @@ class PostgresServer:
             if self._ready(place):
                 break
         else:
-            raise StartProblem(f"PostgreSQL on {self.folder} does not start. Its last words:\n{processes.tail(self.log)}")
+            raise StartProblem(
+                f"PostgreSQL on {self.folder} does not start. Its last words:\n{processes.tail(self.log)}"
+            )
         self._make_database()
 
     def stop(self) -> None:
@@ -97,7 +106,9 @@ class PostgresServer:
             if _pid_file(place.data)[7:8] == ["ready"]:
                 return True
             if time.monotonic() > deadline:
-                raise StartProblem(f"PostgreSQL is not ready after {START_SECONDS:.0f} seconds:\n{processes.tail(self.log)}")
+                raise StartProblem(
+                    f"PostgreSQL is not ready after {START_SECONDS:.0f} seconds:\n{processes.tail(self.log)}"
+                )
             time.sleep(0.02)
         return False
 
@@ -123,7 +134,9 @@ class PostgresServer:
         """Make the data folder once: in a draft that is renamed when complete, so a kill leaves no half of it."""
         if place.data.exists():
             if not (place.data / "PG_VERSION").exists():
-                raise StartProblem(f"{place.data} holds no PostgreSQL data. Move {self.folder} away to start with empty data.")
+                raise StartProblem(
+                    f"{place.data} holds no PostgreSQL data. Move {self.folder} away to start with empty data."
+                )
             return
         _write_secret(place.password, secrets.token_urlsafe(24))
         draft = Path(tempfile.mkdtemp(prefix="draft-", dir=place.home))
@@ -146,7 +159,12 @@ class PostgresServer:
             [
                 str(place.binaries / "initdb"),
                 *("-D", str(draft / "data"), "-U", ROLE, f"--pwfile={password}", "--auth=scram-sha-256"),
-                *("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions", *(["--no-sync"] if self.throw_away else [])),
+                *(
+                    "--encoding=UTF8",
+                    "--locale=C.UTF-8",
+                    "--no-instructions",
+                    *(["--no-sync"] if self.throw_away else []),
+                ),
             ],
             cwd=draft,
             env=_environment(),
@@ -178,7 +196,9 @@ def end_orphan(data: Path) -> None:
         deadline = time.monotonic() + 10
         while _is_server_of(pid, data):
             if time.monotonic() > deadline:
-                raise StartProblem(f"PostgreSQL (process {pid}) still runs on {data} and does not stop. End it: kill -9 {pid}")
+                raise StartProblem(
+                    f"PostgreSQL (process {pid}) still runs on {data} and does not stop. End it: kill -9 {pid}"
+                )
             time.sleep(0.05)
     (data / "postmaster.pid").unlink(missing_ok=True)
 
@@ -203,7 +223,11 @@ def sweep_temporary() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{TEST_PREFIX}*"):
         with contextlib.suppress(OSError):
             lock = FolderLock(folder / "postgres" / "lock")
-            if folder.stat().st_uid != os.geteuid() or time.time() - folder.stat().st_mtime < 600 or not lock.try_take():
+            if (
+                folder.stat().st_uid != os.geteuid()
+                or time.time() - folder.stat().st_mtime < 600
+                or not lock.try_take()
+            ):
                 continue
             end_orphan(folder / "postgres" / "data")
             lock.release()

@@ -57,7 +57,7 @@ def start(command: Command, *, log: Path, stdin: int = subprocess.DEVNULL) -> su
     """Start a child in a session of its own (Ctrl-C in the terminal reaches only us), its output appended to `log`."""
     account = command.account
     with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: PLW1509  (preexec_fn: we start children from the main thread only)
+        return subprocess.Popen(
             list(command.args),
             cwd=command.cwd,
             env=dict(command.env),

@@ -144,7 +144,9 @@ class Supervisor:
             self._care_for_parts()
             if time.monotonic() > deadline:
                 log = self.folder / "logs" / "web.log"
-                raise StartProblem(f"{self.options.site}{HEALTH} does not answer. The end of {log}:\n{processes.tail(log)}")
+                raise StartProblem(
+                    f"{self.options.site}{HEALTH} does not answer. The end of {log}:\n{processes.tail(log)}"
+                )
             time.sleep(0.1)
 
     def _site_answers(self) -> bool:

@@ -103,7 +103,9 @@ class StandIn:
                 place = os.readlink(folder / "cwd").encode()
             except OSError:
                 continue
-            if int(folder.name) != os.getpid() and any(mark in text or home in text for text in (command, environment, place)):
+            if int(folder.name) != os.getpid() and any(
+                mark in text or home in text for text in (command, environment, place)
+            ):
                 found[int(folder.name)] = command.replace(b"\0", b" ").decode(errors="replace")
         return found
 

@@ -124,7 +124,8 @@ def test_a_stale_pid_that_now_belongs_to_another_program_blocks_nobody(folder: P
 def test_a_server_without_owner_is_ended_by_the_next_start(folder: Path, server: PostgresServer) -> None:
     orphan = _server(folder)
     orphan.start()
-    assert orphan._lock is not None and orphan.process is not None
+    assert orphan._lock is not None
+    assert orphan.process is not None
     orphan._lock.release()  # as the kernel does when the owner is killed
 
     server.start()
@@ -216,7 +217,9 @@ def test_the_password_is_readable_by_its_owner_only(folder: Path, server: Postgr
 
 @pytest.mark.skipif(not AS_ROOT, reason="only root has to change the user")
 class TestAsRoot:
-    def test_the_server_runs_unprivileged_on_data_linked_from_the_folder(self, folder: Path, server: PostgresServer) -> None:
+    def test_the_server_runs_unprivileged_on_data_linked_from_the_folder(
+        self, folder: Path, server: PostgresServer
+    ) -> None:
         server.start()
 
         assert server.process is not None
@@ -225,7 +228,9 @@ class TestAsRoot:
         assert folder.is_symlink()
         assert folder.resolve().parent == places.SERVER_HOME
 
-    def test_a_new_checkout_at_an_old_path_does_not_find_the_old_data(self, folder: Path, server: PostgresServer) -> None:
+    def test_a_new_checkout_at_an_old_path_does_not_find_the_old_data(
+        self, folder: Path, server: PostgresServer
+    ) -> None:
         server.start()
         server.stop()
         old = folder.resolve()
@@ -271,11 +276,18 @@ class TestAsOrdinaryUser:
     def _python(account: pwd.struct_passwd) -> str:
         """Return a Python that the account can run and that finds our packages."""
         for name in (sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"):
-            with_packages = {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PATH": os.environ["PATH"]}
+            with_packages = {
+                "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                "PATH": os.environ["PATH"],
+            }
             who = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if AS_ROOT else {}
             try:
                 tried = subprocess.run(
-                    [name, "-c", "import psycopg, palms.embedded.postgres"], cwd=PROJECT, env=with_packages, check=False, **who
+                    [name, "-c", "import psycopg, palms.embedded.postgres"],
+                    cwd=PROJECT,
+                    env=with_packages,
+                    check=False,
+                    **who,
                 )
             except OSError:
                 continue
