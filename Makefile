@@ -14,7 +14,8 @@ run: ## the whole platform with demo data, until Ctrl-C
 	@$(INSTALL) run && exec $(VENV) -m palms.embedded run --for-make
 
 test: ## the whole suite, on a PostgreSQL of its own (ARGS=... for pytest)
-	@$(INSTALL) test && exec $(VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(INSTALL) test && $(VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS); code=$$?; \
+	if [ -n "$(EXIT_FILE)" ]; then echo $$code > "$(EXIT_FILE)"; else exit $$code; fi
 
 lint: ## style, types and the order of imports alone
 	@$(INSTALL) test && exec $(VENV) -m pytest -q tests/test_house_rules.py
