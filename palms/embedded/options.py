@@ -76,7 +76,9 @@ def require_free_ports(options: Options) -> None:
         try:
             free = processes.port_is_free(options.host, port)
         except OSError as error:
-            raise StartProblem(f"HOST={options.host} is no address of this machine: {error.strerror}.") from error
+            raise StartProblem(
+                f"Cannot listen on {options.host}:{port} for {what}: {error.strerror}. Choose another HOST or {name}."
+            ) from error
         if not free:
             raise StartProblem(
                 f"Port {port} on {options.host}, for {what}, is in use. "

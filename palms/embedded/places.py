@@ -123,6 +123,11 @@ def _owner(folder: Path) -> str:
         return str(uid)
 
 
+def wheel_version() -> str:
+    """Return the version of the wheel; its first number is PostgreSQL's major version."""
+    return metadata.version(WHEEL)
+
+
 def _wheel_folder() -> Path:
     """Return the folder of the package; its binaries look for their libraries in the folder `<package>.libs` beside it."""
     found = util.find_spec(PACKAGE)
@@ -135,7 +140,7 @@ def _wheel_folder() -> Path:
 
 def _copied_binaries() -> Path:
     """Return a copy of the wheel's binaries that every account can reach, made once per version of the wheel."""
-    copy = server_home() / f"postgresql-{metadata.version(WHEEL)}"
+    copy = server_home() / f"postgresql-{wheel_version()}"
     if not copy.exists():
         draft = Path(tempfile.mkdtemp(prefix="copying-", dir=server_home()))
         _copy_wheel(draft)

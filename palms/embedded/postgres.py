@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import psycopg
+
 from palms.embedded import places, processes
 from palms.embedded.locks import FolderLock
 from palms.embedded.places import Place
@@ -113,17 +115,15 @@ class PostgresServer:
         return False
 
     def _make_database(self) -> None:
-        import psycopg
-
-        address = {"host": "127.0.0.1", "port": self.port, "user": ROLE, "password": self._password}
-        with psycopg.connect(**address, dbname="postgres", autocommit=True) as connection:
+        always_there = f"{self.url.removesuffix(DATABASE)}postgres"
+        with psycopg.connect(always_there, autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _require_same_version(self, place: Place) -> None:
         with contextlib.suppress(FileNotFoundError):
             theirs = (place.data / "PG_VERSION").read_text().strip()
-            ours = places.metadata.version(places.WHEEL).split(".")[0]
+            ours = places.wheel_version().split(".")[0]
             if theirs != ours:
                 raise StartProblem(
                     f"The data in {self.folder} was made by PostgreSQL {theirs}, and this is PostgreSQL {ours}. Go back to the "

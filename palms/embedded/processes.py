@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 import signal
 import socket
@@ -99,13 +100,19 @@ def free_port() -> int:
 
 
 def port_is_free(host: str, port: int) -> bool:
-    """Return whether a server could listen there now (connections of a server just stopped do not count)."""
+    """Return whether a server could listen there now (connections of a server just stopped do not count).
+
+    Raises:
+        OSError: not for want of a free port: the address is none of this machine's, or the port is reserved to root.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             return False
     return True
 

@@ -230,3 +230,14 @@ def test_make_interrupted_alone_stops_everything(stand_in: StandIn) -> None:
 
     assert stand_in.processes() == {}
     assert seconds < 8
+
+
+def test_an_address_that_is_not_ours_is_named(stand_in: StandIn) -> None:
+    stand_in.env["HOST"] = "192.0.2.1"
+
+    process = stand_in.launch()
+    _, err = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert err.strip().startswith(f"Cannot listen on 192.0.2.1:{stand_in.env['PORT']} for the site")
+    assert "Traceback" not in err
