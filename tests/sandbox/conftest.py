@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.bank import Bank
@@ -18,6 +19,8 @@ PAYMENT = {
     "description": "Корт 1, 10:00",
     "metadata": {"booking": "17"},
 }
+
+web = httpx.Client(trust_env=False, timeout=30)  # one for all: each new client reads the system's certificates
 
 
 class Ear:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.bank import Bank
-from tests.sandbox.conftest import PAYMENT
+from tests.sandbox.conftest import PAYMENT, web
 
 Make = Callable[..., str]
 
@@ -193,7 +193,7 @@ def test_a_fault_with_no_chance_never_strikes(bank: Bank) -> None:
     ],
 )  # fmt: skip
 def test_an_impossible_fault_is_refused(bank: Bank, fault: dict[str, object]) -> None:
-    answer = httpx.post(f"{bank.url}/_control/faults", json=fault)
+    answer = web.post(f"{bank.url}/_control/faults", json=fault)
 
     assert answer.status_code == 400
     assert "error" in answer.json()

@@ -4,11 +4,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from tests.bank import Bank
-from tests.sandbox.conftest import PAYMENT
+from tests.sandbox.conftest import PAYMENT, web
 
 DAY = 24 * 3600
 Make = Callable[..., str]
@@ -27,7 +26,7 @@ Make = Callable[..., str]
     ],
 )
 def test_a_call_without_the_shops_secret_is_401(bank: Bank, auth: tuple[str, str] | None) -> None:
-    response = httpx.get(bank.api_url + "/payments", auth=auth)
+    response = web.get(bank.api_url + "/payments", auth=auth)
 
     assert response.status_code == 401
     assert response.json()["type"] == "error"
@@ -37,14 +36,14 @@ def test_a_call_without_the_shops_secret_is_401(bank: Bank, auth: tuple[str, str
 
 @pytest.mark.parametrize("header", ["Bearer abc", "Basic", "Basic !!!", "Basic " + "A" * 5000, "nonsense"])
 def test_odd_authorization_headers_are_401(bank: Bank, header: str) -> None:
-    assert httpx.get(bank.api_url + "/me", headers={"Authorization": header}).status_code == 401
+    assert web.get(bank.api_url + "/me", headers={"Authorization": header}).status_code == 401
 
 
 def test_a_shop_sees_only_its_own(bank: Bank, make: Make) -> None:
     payment_id = make()
 
-    other = httpx.get(f"{bank.api_url}/payments/{payment_id}", auth=("200600", "live_other_secret"))
-    listed = httpx.get(f"{bank.api_url}/payments", auth=("200600", "live_other_secret"))
+    other = web.get(f"{bank.api_url}/payments/{payment_id}", auth=("200600", "live_other_secret"))
+    listed = web.get(f"{bank.api_url}/payments", auth=("200600", "live_other_secret"))
 
     assert other.status_code == 404
     assert listed.json()["items"] == []
@@ -53,7 +52,7 @@ def test_a_shop_sees_only_its_own(bank: Bank, make: Make) -> None:
 def test_both_prefixes_are_one_api(bank: Bank, make: Make) -> None:
     payment_id = make()
 
-    response = httpx.get(f"{bank.url}/yookassa/v3/payments/{payment_id}", auth=(bank.shop_id, bank.secret))
+    response = web.get(f"{bank.url}/yookassa/v3/payments/{payment_id}", auth=(bank.shop_id, bank.secret))
 
     assert response.json()["id"] == payment_id
 
@@ -61,7 +60,7 @@ def test_both_prefixes_are_one_api(bank: Bank, make: Make) -> None:
 @pytest.mark.parametrize("key", [None, "", "x" * 65, "a b", "ключ".encode().decode("latin-1"), "a/b", "a:b"])
 def test_a_post_needs_a_proper_key(bank: Bank, key: str | None) -> None:
     headers = {} if key is None else {b"Idempotence-Key": key.encode("latin-1")}
-    response = httpx.post(bank.api_url + "/payments", json=PAYMENT, headers=headers, auth=(bank.shop_id, bank.secret))
+    response = web.post(bank.api_url + "/payments", json=PAYMENT, headers=headers, auth=(bank.shop_id, bank.secret))
 
     assert response.status_code == 400
     assert response.json()["code"] == "invalid_request"
@@ -103,7 +102,7 @@ def test_the_same_key_at_another_address_is_refused(bank: Bank, make: Make) -> N
 
 def test_two_shops_may_use_one_key(bank: Bank) -> None:
     bank.api("POST", "/payments", PAYMENT, key="k")
-    other = httpx.post(
+    other = web.post(
         bank.api_url + "/payments", json=PAYMENT, headers={"Idempotence-Key": "k"}, auth=("200600", "live_other_secret")
     )
 
