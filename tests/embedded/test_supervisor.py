@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from palms.embedded import places
 from tests.embedded.standin import SCRIPT, StandIn, stop
 
 pytestmark = pytest.mark.xdist_group("embedded")
@@ -22,6 +23,7 @@ def stand_in(tmp_path: Path) -> Iterator[StandIn]:
     yield project
     for pid in project.processes():
         os.kill(pid, signal.SIGKILL)
+    places.forget(project.root / ".palms" / "postgres")
 
 
 def _answer(stand_in: StandIn) -> str:
