@@ -97,9 +97,12 @@ class Shell:
         body = Markup(
             "<h1>Песочница Palms</h1><p class='soft'>Stand-ins for banks, locks and messengers. No real money.</p>"
             "<section class='card'><h2>Часы</h2><p>{now} <span class='soft'>(UTC, сдвиг {hours:+.2f} ч)</span></p>"
-            "<form class='row' method='post' action='/_control/clock'>{moves}<button name='reset' value='true'>Настоящее время</button></form>"
-            "</section>{panels}<section class='card'><h2>Начать сначала</h2><p class='soft'>Удаляет платежи, возвраты, уведомления, журнал и сбои; "
-            "магазины остаются. Reset of everything.</p><form method='post' action='/_control/reset'><button>Очистить всё</button></form></section>"
+            "<form class='row' method='post' action='/_control/clock'>{moves}"
+            "<button name='reset' value='true'>Настоящее время</button></form>"
+            "</section>{panels}<section class='card'><h2>Начать сначала</h2>"
+            "<p class='soft'>Удаляет платежи, возвраты, уведомления, журнал и сбои; "
+            "магазины остаются. Reset of everything.</p>"
+            "<form method='post' action='/_control/reset'><button>Очистить всё</button></form></section>"
         ).format(
             now=iso(self._clock.now())[:19].replace("T", " "),
             hours=hours,

@@ -1,6 +1,7 @@
 """What every room needs to speak HTTP: JSON answers, tolerant reading of a JSON or form body, one page layout."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -87,35 +88,7 @@ def read_form(request: Request) -> Json:
         raise BadInput("the form is too large") from problem
 
 
-STYLE = Markup("""
-:root{--ink:#1b1f24;--soft:#5d6773;--line:#dfe4ea;--paper:#fff;--back:#f3f5f8;--main:#0b63ce;--good:#15703a;--bad:#b3261e;--warn:#8a5a00}
-*{box-sizing:border-box}
-body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-main{max-width:1160px;margin:0 auto;padding:24px 16px 64px}main.narrow{max-width:520px}
-h1{font-size:26px;line-height:1.25;margin:0 0 4px}h2{font-size:19px;margin:0 0 12px}p{margin:0 0 12px}
-.soft,small{color:var(--soft);font-size:14px}.card{background:var(--paper);border:1px solid var(--line);border-radius:14px;padding:20px;margin:16px 0}
-.band{background:#fff6dd;border:1px solid #f0dca2;color:#6b4b00;border-radius:10px;padding:8px 14px;font-size:14px;margin-bottom:16px}
-.error{background:#fdecea;border:1px solid #f3bfba;color:var(--bad);border-radius:10px;padding:10px 14px;margin-bottom:16px}
-.sum{font-size:34px;font-weight:700;line-height:1.2;margin:8px 0;font-variant-numeric:tabular-nums}
-label{display:block;font-size:14px;color:var(--soft);margin:0 0 4px}
-input,select{font:inherit;width:100%;min-height:46px;padding:8px 12px;border:1px solid #b9c2cd;border-radius:10px;background:#fff;color:var(--ink)}
-input:focus,select:focus,button:focus-visible,a:focus-visible,summary:focus-visible{outline:3px solid #9cc4f5;outline-offset:1px}
-button,.button{font:inherit;font-weight:600;min-height:44px;padding:8px 16px;border-radius:10px;border:1px solid #b9c2cd;background:#fff;color:var(--ink);cursor:pointer;
-text-decoration:none;display:inline-flex;align-items:center;justify-content:center}
-button:hover{border-color:var(--main)}button.main{background:var(--main);border-color:var(--main);color:#fff;width:100%;min-height:52px;font-size:17px}
-button.main:hover{background:#09519f}a{color:var(--main)}
-.pair{display:grid;grid-template-columns:1fr 1fr;gap:12px;margin:12px 0 16px}
-.row{display:flex;flex-wrap:wrap;gap:8px;align-items:end}.row>*{flex:0 1 auto}.row input,.row select{width:auto;max-width:100%}
-.cards{display:grid;gap:8px}.cards button{width:100%;justify-content:space-between;gap:10px;font-weight:400;text-align:left;flex-wrap:wrap}
-.num{font-variant-numeric:tabular-nums;white-space:nowrap;font-weight:600}
-summary{cursor:pointer;min-height:44px;display:flex;align-items:center;font-weight:600}summary::before{content:"▸";margin-right:8px}details[open]>summary::before{content:"▾"}
-.scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:15px}th,td{text-align:left;padding:8px 10px;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-size:13px;color:var(--soft);font-weight:600;white-space:nowrap}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-code{font-size:13px;overflow-wrap:anywhere}.badge{display:inline-block;padding:1px 9px;border-radius:99px;font-size:13px;font-weight:600;background:#e8ecf1;white-space:nowrap}
-.succeeded{background:#dcf3e4;color:var(--good)}.canceled{background:#fdecea;color:var(--bad)}.waiting_for_capture{background:#e2eefc;color:#0a4ea3}.pending{background:#fff1cc;color:var(--warn)}
-@media(max-width:640px){.sum{font-size:30px}.card{padding:16px}.stack thead{display:none}.stack tr{display:block;border:1px solid var(--line);border-radius:10px;margin-bottom:10px;padding:4px 0}
-.stack td{display:flex;justify-content:space-between;gap:16px;border:0;padding:5px 12px;text-align:right}.stack td::before{content:attr(data-t);color:var(--soft);font-size:13px;text-align:left;flex:none}}
-""")
+STYLE = Markup((Path(__file__).parent / "style.css").read_text("utf-8"))  # noqa: S704 - our own file
 
 
 def page(title: str, body: Markup, *, narrow: bool = False) -> Markup:

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from sandbox.web import BadInput, Json
+from sandbox.yookassa.fields import is_web_address
 from sandbox.yookassa.money import VALUE, parse_value
 from sandbox.yookassa.notifications import EVENTS, merged
 from sandbox.yookassa.records import Payment, find_payment, find_refund, payment_object, refund_object
@@ -94,6 +95,8 @@ def read_shop(work: Work, given: Json) -> Shop:
     texts = (shop.secret, shop.currency, shop.notify_url or "-")
     if not all(isinstance(value, str) and value for value in texts) or len(shop.currency) != 3:
         raise BadInput("secret and a currency of three letters are texts; notify_url is a text or null")
+    if shop.notify_url and not is_web_address(shop.notify_url):
+        raise BadInput("notify_url is an absolute http(s) address")
     if not isinstance(shop.receipts, bool | int) or shop.partial_amount not in ("captured", "original"):
         raise BadInput("receipts is true or false; partial_amount is captured or original")
     return dataclasses.replace(shop, receipts=int(bool(shop.receipts)))

@@ -92,12 +92,12 @@ def metadata(given: Json) -> dict[str, str] | None:
 
 def web_address(given: Json, name: str, *, path: str) -> str:
     value = required_text(given, name, 2048, path=path)
-    if not _is_web_address(value):
+    if not is_web_address(value):
         raise invalid(path + name, f"Incorrect value of {path}{name}: an absolute http(s) address is expected")
     return value
 
 
-def _is_web_address(value: str) -> bool:
+def is_web_address(value: str) -> bool:
     if re.search(r"[\s\x00-\x1f\x7f]", value):
         return False
     try:

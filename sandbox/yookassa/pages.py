@@ -6,7 +6,6 @@ from markupsafe import Markup
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from sandbox.clock import iso
 from sandbox.web import BadInput, html_response, page, read_form
 from sandbox.yookassa import operations
 from sandbox.yookassa.cards import CARDS, DECLINES, SUCCESS, Card, find_card, grouped
@@ -45,12 +44,13 @@ def respond(works: Works, request: Request) -> Response:
             return html_response(_message("Платёж не найден", "Проверьте ссылку или вернитесь в магазин.", None), 404)
         if payment.status != "pending":
             return html_response(_ending(payment), 409 if request.method == "POST" else 200)
+        left = max(1, round((payment.expires_at - work.now) / 60_000))
         if request.method != "POST":
-            return html_response(_form(payment, None, ""))
+            return html_response(_form(payment, left))
         typed = str(given.get("card_number", ""))
         card, error = _card(typed, str(given.get("expiry", "")))
         if card is None:
-            return html_response(_form(payment, error, typed[:40]), 422)
+            return html_response(_form(payment, left, error, typed[:40]), 422)
         payment = operations.pay(work, payment, card, _expiry(str(given.get("expiry", ""))) or ("12", "2030"), "page")
     return redirect(payment.return_url, 302) if payment.return_url else html_response(_ending(payment))
 
@@ -90,11 +90,11 @@ def _back(payment: Payment, words: str) -> Markup:
     )
 
 
-def _form(payment: Payment, error: str | None, typed: str) -> Markup:
+def _form(payment: Payment, left: int, error: str | None = None, typed: str = "") -> Markup:
     problem = Markup("<p class='error' role='alert' id='problem'>{}</p>").format(error) if error else Markup("")
     body = Markup(
         "{band}<section class='card'><p class='soft'>Магазин {shop}</p><h1>{about}</h1><p class='sum'>{amount}</p>"
-        "<p class='soft'>{stages} Оплатите до {until} UTC.</p>{problem}"
+        "<p class='soft'>{stages} Осталось {left}&nbsp;мин.</p>{problem}"
         "<form method='post'><label for='card'>Номер карты</label><input id='card' name='card_number' value='{typed}' required"
         " inputmode='numeric' autocomplete='cc-number' placeholder='0000 0000 0000 0000' maxlength='40'{described}>"
         "<div class='pair'><div><label for='expiry'>Срок, ММ/ГГ</label><input id='expiry' name='expiry' inputmode='numeric'"
@@ -110,7 +110,7 @@ def _form(payment: Payment, error: str | None, typed: str) -> Markup:
         about=payment.description or "Оплата заказа",
         amount=spoken(payment.amount),
         stages="Деньги спишутся сразу." if payment.capture else "Деньги будут удержаны, магазин спишет их позже.",
-        until=iso(payment.expires_at)[11:16],
+        left=left,
         problem=problem,
         typed=typed,
         described=Markup(" aria-describedby='problem' aria-invalid='true' autofocus") if error else "",

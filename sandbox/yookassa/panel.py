@@ -99,7 +99,8 @@ def _actions(payment: Payment, money: dict[str, int]) -> Markup:
 
 def _action(path: str, words: str, payment_id: str, field: Markup | str = "") -> Markup:
     return Markup(
-        "<form class='row' method='post' action='/_control/{}'><input type='hidden' name='payment_id' value='{}'>{}<button>{}</button></form>"
+        "<form class='row' method='post' action='/_control/{}'>"
+        "<input type='hidden' name='payment_id' value='{}'>{}<button>{}</button></form>"
     ).format(path, payment_id, field, words)
 
 

@@ -186,8 +186,10 @@ def test_a_fault_with_no_chance_never_strikes(bank: Bank) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
-        {}, {"kind": "nonsense"}, {"on": "moon", "kind": "delay"}, {"kind": "delay", "seconds": "1"}, {"kind": "delay", "seconds": -1},
-        {"kind": "delay", "times": -1}, {"kind": "delay", "times": 1.5}, {"kind": "delay", "probability": 2}, {"kind": "delay", "odd": 1},
+        {}, {"kind": "nonsense"}, {"on": "moon", "kind": "delay"},
+        {"kind": "delay", "seconds": "1"}, {"kind": "delay", "seconds": -1},
+        {"kind": "delay", "times": -1}, {"kind": "delay", "times": 1.5}, {"kind": "delay", "probability": 2},
+        {"kind": "delay", "odd": 1},
         {"on": "notify", "kind": "delay"}, {"on": "create", "kind": "refund_pending"}, {"kind": "refuse", "status": 200},
         {"on": ["any"], "kind": "delay"}, {"on": {}, "kind": {}}, {"kind": "lie", "set": 5},
     ],

@@ -235,8 +235,13 @@ CONTROLS = [
 ]
 
 
-@pytest.mark.parametrize("raw", [*GARBAGE[1:], b'{"payment_id": 5, "kind": [], "advance": "x", "shop_id": {}, "id": "x"}',
-                                 b'{"payment_id": {}, "advance": 1e400, "kind": "lie", "on": "moon", "object": 5, "odd": 1, "id": -1}'])  # fmt: skip
+MORE_GARBAGE = [
+    b'{"payment_id": 5, "kind": [], "advance": "x", "shop_id": {}, "id": "x"}',
+    b'{"payment_id": {}, "advance": 1e400, "kind": "lie", "on": "moon", "object": 5, "odd": 1, "id": -1}',
+]
+
+
+@pytest.mark.parametrize("raw", [*GARBAGE[1:], *MORE_GARBAGE], ids=range(len(GARBAGE) + 1))
 @pytest.mark.parametrize("path", CONTROLS)
 def test_garbage_in_control_calls_is_refused(bank: Bank, path: str, raw: bytes) -> None:
     answer = web.post(f"{bank.url}/_control/{path}", content=raw, headers={"Content-Type": "application/json"})
@@ -245,7 +250,7 @@ def test_garbage_in_control_calls_is_refused(bank: Bank, path: str, raw: bytes) 
     assert "error" in answer.json() or answer.status_code == 200
 
 
-@pytest.mark.parametrize("advance", [1e12, -1e12, "x", None, [], True and "nan", "inf"])
+@pytest.mark.parametrize("advance", [1e12, -1e12, "x", None, [], "nan", "inf"])
 def test_the_clock_takes_only_sensible_moves(bank: Bank, advance: object) -> None:
     answer = web.post(f"{bank.url}/_control/clock", json={"advance": advance})
 
@@ -254,9 +259,11 @@ def test_the_clock_takes_only_sensible_moves(bank: Bank, advance: object) -> Non
 
 
 BAD_QUERIES = [
-    {"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "-1"}, {"limit": ""}, {"limit": "٥"}, {"status": "paid"}, {"status": ""},
+    {"limit": "0"}, {"limit": "101"}, {"limit": "x"}, {"limit": "-1"}, {"limit": ""}, {"limit": "٥"},
+    {"status": "paid"}, {"status": ""},
     {"cursor": "x"}, {"cursor": "яя"}, {"cursor": "MS0="}, {"cursor": "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5LTE="}, {"cursor": ""},
-    {"created_at.gte": "yesterday"}, {"created_at.gte": "2026-01-01T00:00:00"}, {"created_at.lt": ""}, {"created_at.eq": "2026-01-01T00:00:00Z"}, {"metadata": "x"}, {"q\x00": "1"},
+    {"created_at.gte": "yesterday"}, {"created_at.gte": "2026-01-01T00:00:00"}, {"created_at.lt": ""},
+    {"created_at.eq": "2026-01-01T00:00:00Z"}, {"metadata": "x"}, {"q\x00": "1"},
 ]  # fmt: skip
 
 
