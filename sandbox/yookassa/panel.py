@@ -9,13 +9,15 @@ from sandbox.yookassa.money import spoken
 from sandbox.yookassa.records import Payment
 from sandbox.yookassa.shops import Shop, all_shops
 from sandbox.yookassa.state import money_of
-from sandbox.yookassa.work import Work
+from sandbox.yookassa.work import Work, dump
 
 SHOWN = 100
 STATES = {
     "pending": "ждёт оплаты", "waiting_for_capture": "деньги удержаны", "succeeded": "оплачен", "canceled": "отменён",
     "queued": "в очереди", "delivered": "доставлено", "given_up": "брошено", "missing": "потеряно", "no_address": "некуда слать",
 }  # fmt: skip
+
+MOVEMENTS = {"held": "удержано", "captured": "списано", "voided": "отпущено", "refunded": "возвращено"}
 
 
 def panel(work: Work) -> Markup:
@@ -57,29 +59,26 @@ def _table(heads: tuple[str, ...], rows: list[tuple[object, ...]], empty: str) -
 
 
 def _payments(payments: list[Payment], work: Work) -> Markup:
-    heads = ("Создан, UTC", "Платёж", "Описание", "Состояние", "Сумма", "Удержано", "Списано", "Возвращено", "Действия")
+    heads = ("Создан, UTC", "Платёж", "Состояние", "Сумма", "Деньги", "Действия")
     rows: list[tuple[object, ...]] = [_payment(payment, work) for payment in payments]
     return _table(heads, rows, "Платежей пока нет.")
 
 
 def _payment(payment: Payment, work: Work) -> tuple[object, ...]:
     money = money_of(work, payment)
-    link = Markup("<a href='/pay/{0}'>…{1}</a>").format(payment.id, payment.id[-12:])
+    link = Markup("<a href='/pay/{}'>{}</a><br><small>…{}, магазин {}</small>").format(
+        payment.id, payment.description or "Без описания", payment.id[-12:], payment.shop
+    )
     state = Markup("<span class='badge {}'>{}</span> <small>{}</small>").format(
         payment.status, STATES[payment.status], payment.reason or ""
     )
-    sums = [
-        Markup("<span class='num'>{}</span>").format(spoken(money[name]))
-        for name in ("amount", "held", "captured", "refunded")
-    ]
-    return (
-        iso(payment.created_at)[:16].replace("T", " "),
-        link,
-        payment.description or "",
-        state,
-        *sums,
-        _actions(payment, money),
+    moved = Markup("<br>").join(
+        Markup("{}\u00a0<span class='num'>{}</span>").format(word, spoken(money[name]))
+        for name, word in MOVEMENTS.items()
+        if money[name]
     )
+    amount = Markup("<span class='num'>{}</span>").format(spoken(payment.amount))
+    return iso(payment.created_at)[:16].replace("T", " "), link, state, amount, moved or "—", _actions(payment, money)
 
 
 def _actions(payment: Payment, money: dict[str, int]) -> Markup:
@@ -114,7 +113,7 @@ def _faults(faults: list[Json]) -> Markup:
         remove = Markup(
             "<form method='post' action='/_control/faults/clear'><button name='id' value='{}'>Убрать</button></form>"
         ).format(fault["id"])
-        rows.append((fault["on"], fault["kind"], left, fault["hits"], options or "", remove))
+        rows.append((fault["on"], fault["kind"], left, fault["hits"], dump(options) if options else "", remove))
     return _table(("Где", "Что", "Осталось раз", "Сработал", "Настройки", ""), rows, "Сбоев нет: банк отвечает честно.")
 
 

@@ -82,7 +82,7 @@ def test_refusals_are_the_sdks_exceptions(bank: Bank, sdk: Shop) -> None:
         payment.find_one("x" * 36)
     assert duplicated.value.content["parameter"] == "Idempotence-Key"
 
-    class Stranger(payment):  # type: ignore[misc]
+    class Stranger(Payment):  # type: ignore[misc]
         def __init__(self) -> None:
             self.client = _stranger(bank)
 
