@@ -1,0 +1,61 @@
+// Small comforts. Every page works without them; the server decides everything that matters.
+"use strict";
+
+// After another day was shown, the reader is taken to it and hears its date and how many times are free.
+document.addEventListener("htmx:after:swap", (event) => {
+  const target = event.detail?.ctx?.target;
+  if (target?.id === "day") document.getElementById("day-title")?.focus();
+});
+
+// A refusal is what the visitor should read first.
+document.querySelector("[data-focus]")?.focus();
+
+// One press is enough. The button wakes up again when the page comes back from the browser's memory.
+for (const form of document.querySelectorAll("[data-once]")) {
+  const rest = (on) => form.querySelectorAll("button").forEach((button) => button.setAttribute("aria-disabled", on));
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (sent) event.preventDefault();
+    sent = true;
+    rest(true);
+  });
+  window.addEventListener("pageshow", () => {
+    sent = false;
+    rest(false);
+  });
+}
+
+// As many rows for names as people come.
+for (const box of document.querySelectorAll("[data-names]")) {
+  const count = document.getElementById(box.dataset.names);
+  const rows = [...box.querySelectorAll(".field")];
+  const show = () => rows.forEach((row, index) => (row.hidden = index >= (Number(count.value) || 1)));
+  count.addEventListener("input", show);
+  window.addEventListener("pageshow", show);
+  show();
+}
+
+// The countdown: the seconds come from the server, so a wrong clock here does not matter. Spoken twice only.
+const clock = document.querySelector(".countdown");
+if (clock) {
+  const face = clock.querySelector("time");
+  const spoken = document.getElementById("spoken");
+  const begun = performance.now();
+  const all = Number(clock.dataset.left);
+  let warned = all < 60;
+  const tick = () => {
+    const left = Math.max(0, Math.ceil(all - (performance.now() - begun) / 1000));
+    face.textContent = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+    clock.classList.toggle("late", left <= 60);
+    if (left <= 60 && !warned) {
+      warned = true;
+      spoken.textContent = clock.dataset.minute;
+    }
+    if (left > 0) return;
+    clearInterval(timer);
+    spoken.textContent = clock.dataset.end;
+    setTimeout(() => location.reload(), 4000); // long enough to be heard
+  };
+  const timer = setInterval(tick, 250);
+  tick();
+}
