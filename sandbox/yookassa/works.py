@@ -35,6 +35,6 @@ class Works:
             yield work
 
     def wait(self, seconds: float) -> None:
-        """Sleep in real time; a stop of the server cuts it short."""
-        if seconds > 0:
-            self.stopping.wait(seconds)
+        """Sleep in real time. A stop of the server cuts it short and ends the calling thread: its caller hears nothing."""
+        if seconds > 0 and self.stopping.wait(seconds):
+            raise SystemExit

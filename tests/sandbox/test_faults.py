@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from tests.bank import Bank
-from tests.sandbox.conftest import PAYMENT, web
+from tests.sandbox.conftest import PAYMENT, eventually, web
 
 Make = Callable[..., str]
 
@@ -175,6 +176,19 @@ def test_faults_are_cleared(bank: Bank) -> None:
 
     assert bank.api("GET", "/me").status_code == 200
     assert bank.state()["faults"] == []
+
+
+def test_a_silent_call_does_not_hold_up_a_stop(bank: Bank) -> None:
+    bank.fault(on="me", kind="silence", seconds=60)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(bank.api, "GET", "/me")
+        eventually(lambda: bank.state()["faults"][0]["hits"] == 1)
+        started = time.monotonic()
+        bank.restart()
+
+        assert time.monotonic() - started < 3
+        with pytest.raises(httpx.RemoteProtocolError):
+            waiting.result()
 
 
 def test_a_fault_with_no_chance_never_strikes(bank: Bank) -> None:
