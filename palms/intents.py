@@ -160,10 +160,8 @@ def perform(job: Job) -> Outcome:
 
     The database connection is given back before the call: nobody else waits while the outside thinks.
     """
-    if connection.in_atomic_block:
-        raise RuntimeError("an outside call inside a transaction")
     handler = HANDLERS[job.kind]
-    connection.close()
+    let_go()
     outcome = handler.call(job)
     if isinstance(outcome, Unknown):
         _postpone(job, outcome.error)
@@ -171,6 +169,13 @@ def perform(job: Job) -> Outcome:
     with transaction.atomic():
         handler.apply(job, outcome)
     return outcome
+
+
+def let_go() -> None:
+    """Give the database connection back before the outside is asked. Refuses inside a transaction: a defect."""
+    if connection.in_atomic_block:
+        raise RuntimeError("an outside call inside a transaction")
+    connection.close()
 
 
 def run(intent_id: int, *, patience: float = 35.0) -> Outcome | None:

@@ -241,7 +241,7 @@ class ProviderEvent(models.Model):
     payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="notices")
     event = models.CharField(_("event"), max_length=60)
     object_id = models.CharField(_("object"), max_length=64)
-    body = models.JSONField()
+    body = models.TextField()  # the JSON as it came, whatever it holds
     received_at = models.DateTimeField(_("received"), auto_now_add=True)
     times = models.PositiveIntegerField(_("times"), default=1)
     applied_at = models.DateTimeField(_("applied"), null=True)

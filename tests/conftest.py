@@ -2,8 +2,12 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+
+from tests.bank import Bank
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -27,3 +31,20 @@ def chromium_path() -> str:
     if os.environ.get("PALMS_BROWSER") == "require":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def running_bank() -> Iterator[Bank]:
+    """One sandbox bank per test process."""
+    with Bank() as bank:
+        yield bank
+
+
+@pytest.fixture
+def bank(running_bank: Bank, settings: Any) -> Iterator[Bank]:
+    """The sandbox bank, empty and honest, and Palms pointed at it. Nobody is notified unless `notify_url` is set."""
+    running_bank.reset()
+    running_bank.clear_faults()
+    running_bank.notify_url = None
+    settings.YOOKASSA_API_URL = running_bank.api_url
+    yield running_bank

@@ -1,0 +1,105 @@
+"""Who comes: what was typed at checkout, tidied, and kept beside the hold or the booking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils.translation import gettext as _
+
+from bookings.models import Booking, BookingContact, BookingParticipant
+from clients.phones import normal_phone
+from clubs.models import Club
+from palms.errors import ValidationFailed
+from payments.models import Payment
+
+LONGEST_NAME, LONGEST_EMAIL, LONGEST_KEY = 200, 254, 255
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a customer typed. The phone in any spelling; names of participants at most as many as there are places."""
+
+    full_name: str
+    phone: str
+    email: str
+    birth_date: date | None = None
+    participants_names: tuple[str, ...] = ()
+    language: str = "ru"
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who takes how many places, and which checkout brought them."""
+
+    client_id: int
+    typed: Typed
+    count: int
+    booking_type: str = "individual"
+    key: str | None = None
+    visitor: str = ""
+
+
+def tidy(typed: Typed, *, count: int, key: str) -> Typed:
+    """Return what was typed with one space between words and the phone in E.164.
+
+    Raises:
+        ValidationFailed: with every wrong field at once.
+    """
+    errors: dict[str, list[str]] = {}
+    name, email = " ".join(typed.full_name.split()), typed.email.strip()
+    names = tuple(name for name in (" ".join(given.split()) for given in typed.participants_names) if name)
+    phone = ""
+    if not 2 <= len(name) <= LONGEST_NAME or "\0" in name:
+        errors["full_name"] = [_("Enter your name, up to 200 letters")]
+    if not _looks_like_email(email):
+        errors["email"] = [_("Enter an email address, for example name@example.com")]
+    if len(names) > count or any(len(given) > LONGEST_NAME or "\0" in given for given in names):
+        errors["participants_names"] = [_("Give at most one name per participant, up to 200 letters each")]
+    if not 1 <= count <= 1000:
+        errors["participants_count"] = [_("At least one participant")]
+    if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+        errors["key"] = [_("The key must have 1 to 255 printable characters")]
+    try:
+        phone = normal_phone(typed.phone)
+    except ValidationFailed as wrong:
+        errors |= wrong.facts["errors"]
+    if errors:
+        raise ValidationFailed(errors=errors)
+    return Typed(name, phone, email, typed.birth_date, names, "en" if typed.language == "en" else "ru")
+
+
+def _looks_like_email(text: str) -> bool:
+    try:
+        validate_email(text)
+    except ValidationError:
+        return False
+    return len(text) <= LONGEST_EMAIL
+
+
+def write_contact(
+    typed: Typed, *, club_id: int, payment: Payment | None = None, booking: Booking | None = None
+) -> BookingContact:
+    """Keep how to reach the party, and the names of its people: personal data lives here, not in any snapshot."""
+    contact = BookingContact.objects.create(
+        club_id=club_id, payment=payment, booking=booking, full_name=typed.full_name, phone=typed.phone,
+        email=typed.email, birth_date=typed.birth_date, language=typed.language,
+    )  # fmt: skip
+    if typed.participants_names:
+        BookingParticipant.objects.bulk_create(
+            BookingParticipant(club_id=club_id, contact=contact, position=position, name=name)
+            for position, name in enumerate(typed.participants_names)
+        )
+    return contact
+
+
+def policy_of(club: Club) -> dict[str, Any]:
+    """Return what a booking keeps of the club's policies: the one shown is the one that counts."""
+    return {
+        "customer_cancel": club.customer_cancel,
+        "late_cancel_fee_percent": club.late_cancel_fee_percent,
+        "reopen": club.reopen,
+    }

@@ -1,0 +1,242 @@
+"""Talking to providers: the calls of durable intents, and what is done with their answers. Never inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from palms import intents
+from palms.clock import now_utc
+from palms.intents import Done, Job, Later, Outcome, Refused, Unknown
+from palms.models import Intent
+from palms.money import Money
+from palms.text import storable
+from payments.models import Payment, Refund
+from payments.providers import provider_for
+from payments.providers.base import (
+    NewPayment,
+    PaymentSeen,
+    Provider,
+    ProviderRefused,
+    ProviderUnknown,
+    Seen,
+    SeenRefund,
+)
+from payments.rules import SAFETY, Step
+from payments.services.deciding import WATCH
+from payments.services.recording import refuse_refund
+from payments.targets import Sighting, nothing, target_of
+
+LOOK_EVERY = timedelta(seconds=50)
+PAGE_LIFE = timedelta(minutes=75)  # a provider's page lives an hour; later a pending payment is looked at less often
+SLACK = timedelta(hours=1)  # how far the provider's clock may be from ours
+
+
+def _get(job: Job) -> tuple[Payment, Provider]:
+    return _reach(job.subject_id)
+
+
+def _reach(payment_id: int) -> tuple[Payment, Provider]:
+    """Load a payment and its provider; from here on no database connection waits for the provider."""
+    waiting = Exists(Refund.objects.filter(payment=OuterRef("pk"), state=Refund.State.INTENDED))
+    payment = Payment.objects.select_related("account").annotate(refund_waits=waiting).get(pk=payment_id)
+    if payment.account is None:
+        raise ValueError(f"payment {payment.pk} has no provider account to ask")
+    intents.let_go()
+    return payment, provider_for(payment.account)
+
+
+def _sight(payment: Payment, provider: Provider, patience: float, seen: PaymentSeen | None = None) -> Sighting:
+    """Read a payment, and its refunds where there are any that we have not booked or closed."""
+    seen = seen or provider.read(payment.provider_payment_id or "", patience=patience)
+    if seen.status is Seen.TAKEN and (seen.refunded != payment.refunded or payment.refund_waits):
+        return Sighting(seen, tuple(provider.refunds(seen.id, patience=patience)))
+    return Sighting(seen)
+
+
+def call_create(job: Job) -> Outcome:
+    """Ask for a payment page; after the provider has forgotten our key, look for it instead of asking again."""
+    payment, provider = _get(job)
+    new = NewPayment(
+        token=payment.token,
+        amount=Money(payment.amount, payment.currency),
+        two_stage=payment.two_stage,
+        description=payment.description,
+        return_url=target_of(payment).return_url(payment),
+        locale=str(job.payload.get("locale", "ru")),
+    )
+    try:
+        if not job.key_is_stale(now_utc()):
+            return Done(Sighting(provider.create(new, key=job.key, patience=job.patience)))
+        since, until = payment.created_at - SLACK, payment.created_at + intents.KEY_LIFE + SLACK
+        found = provider.find(payment.token, since=since, until=until, patience=job.patience)
+        return Done(Sighting(found)) if found else Refused("never created")
+    except ProviderRefused as no:
+        return Refused(str(no))
+    except ProviderUnknown as error:
+        return Unknown(str(error))
+
+
+def apply_create(job: Job, outcome: Done | Refused | Later) -> None:
+    payment = Payment.objects.get(pk=job.subject_id)
+    if isinstance(outcome, Refused):
+        target_of(payment).give_up(payment.pk, _closer(job, outcome))
+        return
+    seen: Sighting = outcome.answer
+    if seen.payment.status is Seen.PENDING and seen.payment.token == payment.token and _keep_page(payment, seen.payment):
+        intents.finish(job, outcome)
+        return
+    target_of(payment).door(payment_id=payment.pk, seen=seen, close=_closer(job, outcome))
+
+
+def _keep_page(payment: Payment, seen: PaymentSeen) -> bool:
+    """Store the fresh page of a payment: the usual case, one statement. False where a notification was faster."""
+    stored = Payment.objects.filter(pk=payment.pk, provider_payment_id__isnull=True).update(
+        provider_payment_id=seen.id,
+        provider_status=seen.provider_status[:40],
+        provider_data=storable(seen.raw),
+        confirmation_url=seen.confirmation_url,
+    )
+    return stored == 1
+
+
+def call_capture(job: Job) -> Outcome:
+    def act(payment: Payment, provider: Provider) -> None:
+        if not job.key_is_stale(now_utc()):
+            amount = Money(int(job.payload["amount"]), payment.currency)
+            provider.capture(payment.provider_payment_id or "", amount, key=job.key, patience=job.patience)
+
+    return _act_and_read(job, act)
+
+
+def call_void(job: Job) -> Outcome:
+    def act(payment: Payment, provider: Provider) -> None:
+        if not job.key_is_stale(now_utc()):
+            provider.void(payment.provider_payment_id or "", key=job.key, patience=job.patience)
+
+    return _act_and_read(job, act)
+
+
+def call_refund(job: Job) -> Outcome:
+    def act(payment: Payment, provider: Provider) -> None:
+        refund = Refund.objects.get(pk=job.payload["refund_id"])
+        intents.let_go()
+        if refund.state != Refund.State.INTENDED or refund.provider_refund_id or job.key_is_stale(now_utc()):
+            return
+        amount = Money(refund.amount, payment.currency)
+        pid = payment.provider_payment_id or ""
+        provider.refund(pid, amount, our_id=refund.pk, key=job.key, patience=job.patience)
+
+    return _act_and_read(job, act)
+
+
+def _act_and_read(job: Job, act: Callable[[Payment, Provider], None]) -> Outcome:
+    """Make one call that moves money, then read what is true. A refusal is read and derived again, never believed alone."""
+    payment, provider = _get(job)
+    refused = ""
+    try:
+        try:
+            act(payment, provider)
+        except ProviderRefused as no:
+            refused = str(no)
+        seen = provider.read(payment.provider_payment_id or "", patience=job.patience)
+        sighting = Sighting(seen)
+        if seen.status is Seen.TAKEN:
+            sighting = Sighting(seen, tuple(provider.refunds(seen.id, patience=job.patience)))
+    except (ProviderUnknown, ProviderRefused) as error:  # a read is refused only when something is badly configured
+        return Unknown(f"{refused} {error}".strip())
+    return Done((sighting, refused))
+
+
+def apply_movement(job: Job, outcome: Done | Refused | Later) -> None:
+    """Record what a capture, void or refund led to, close the intent, and plan what still differs."""
+    sighting, refused = outcome.answer  # type: ignore[union-attr]  # calls that move money answer Done only
+
+    def close(payment: Payment) -> None:
+        now = now_utc()
+        mine = [r for r in sighting.refunds if r.our_id is not None and r.our_id == job.payload.get("refund_id")]
+        if any(refund.status is SeenRefund.PENDING for refund in mine):  # heard, not final: ask again later
+            intents.postpone(job, now + intents.pause(min(job.attempts + 3, 11)))
+            return
+        if not mine and (refused or job.key_is_stale(now)):
+            for refund in Refund.objects.filter(pk=job.payload.get("refund_id"), state=Refund.State.INTENDED):
+                refuse_refund(payment, refund, reason=refused or "never made", now=now)
+        intents.finish(job, Refused(refused) if refused else Done())
+
+    payment = Payment.objects.get(pk=job.subject_id)
+    target_of(payment).door(payment_id=payment.pk, seen=sighting, close=close)
+
+
+def call_watch(job: Job) -> Outcome:
+    """Look at a payment that nobody has told us the end of. A lost notification costs a minute."""
+    payment, provider = _get(job)
+    now = now_utc()
+    if not payment.provider_payment_id:
+        return Later(now + LOOK_EVERY)  # its page is still being asked for
+    try:
+        sighting = _sight(payment, provider, job.patience)
+    except ProviderUnknown as error:
+        return Unknown(str(error))
+    except ProviderRefused as no:
+        return Unknown(f"refused: {no}")
+    after = _next_look(payment, sighting.payment, now)
+    return Later(after, sighting) if after else Done(sighting)
+
+
+def _next_look(payment: Payment, seen: PaymentSeen, now: datetime) -> datetime | None:
+    if seen.status is Seen.PENDING:
+        return now + (LOOK_EVERY if now - payment.created_at < PAGE_LIFE else timedelta(hours=1))
+    if seen.status is Seen.HELD:
+        dies = seen.hold_expires_at or now + timedelta(hours=6)
+        return max(now + timedelta(minutes=10), min(dies - SAFETY, now + timedelta(hours=6)))
+    return None
+
+
+def apply_watch(job: Job, outcome: Done | Refused | Later) -> None:
+    if isinstance(outcome, Later) and outcome.answer is None:
+        payment = Payment.objects.get(pk=job.subject_id)
+        if payment.status == Payment.Status.FAILED:
+            intents.finish(job, Done())
+        else:
+            intents.postpone(job, outcome.at)
+        return
+    payment = Payment.objects.get(pk=job.subject_id)
+    target_of(payment).door(payment_id=payment.pk, seen=outcome.answer, close=_closer(job, outcome))  # type: ignore[union-attr]
+
+
+def _closer(job: Job, outcome: Done | Refused | Later) -> Callable[[Payment], None]:
+    if isinstance(outcome, Later):
+        return lambda _payment: intents.postpone(job, outcome.at)
+    return lambda _payment: intents.finish(job, outcome)
+
+
+def look_again(*, payment_id: int, patience: float) -> None:
+    """Ask the provider now: the return page and the status page. Outside any transaction, holding no lock.
+
+    What is open is run if it is due; a payment with a page is read. An unknown outcome changes nothing: a sweep goes on.
+    """
+    open_call = Intent.objects.filter(lane=f"payment:{payment_id}", state=Intent.State.OPEN).first()
+    if open_call is not None:
+        intents.run(open_call.pk, patience=patience)
+        return
+    payment, provider = _reach(payment_id)
+    if not payment.provider_payment_id:
+        return
+    try:
+        sighting = _sight(payment, provider, patience)
+    except (ProviderUnknown, ProviderRefused):
+        return
+    with transaction.atomic():
+        target_of(payment).door(payment_id=payment_id, seen=sighting, close=nothing)
+
+
+def register_calls() -> None:
+    """Tell durable intents how this room's kinds are called and applied."""
+    intents.register("payments.create", call=call_create, apply=apply_create)
+    intents.register(Step.CAPTURE, call=call_capture, apply=apply_movement)
+    intents.register(Step.VOID, call=call_void, apply=apply_movement)
+    intents.register(Step.REFUND, call=call_refund, apply=apply_movement)
+    intents.register(WATCH, call=call_watch, apply=apply_watch)

@@ -1,0 +1,81 @@
+"""A payment begins: a committed row with its snapshot, then the provider's page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from palms import intents
+from palms.errors import DomainError, refusing
+from palms.models import Intent
+from payments.models import Decision, Payment, Provider, ProviderAccount
+from payments.services.deciding import WATCH, lane_of
+
+FIRST_LOOK = timedelta(seconds=45)  # a lost notification costs at most a minute
+
+
+class CheckoutRepeated(DomainError):
+    """This form, or this Idempotency-Key, has its payment already."""
+
+    code = "checkout_repeated"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a new payment is made of. `amount` in minor units."""
+
+    club_id: int
+    client_id: int
+    account: ProviderAccount
+    amount: int
+    currency: str
+    two_stage: bool
+    description: str
+    snapshot: dict[str, Any] | None
+    booking_id: int | None = None
+    checkout_key: str | None = None
+    visitor: str = ""
+
+
+def open_payment(start: Start) -> Payment:
+    """Write a PENDING payment in the caller's transaction.
+
+    Raises:
+        CheckoutRepeated: the checkout's key has its payment already.
+    """
+    with refusing(CheckoutRepeated, "payment_one_per_checkout"):
+        return Payment.objects.create(
+            club_id=start.club_id, client_id=start.client_id, account=start.account, provider=start.account.provider,
+            amount=start.amount, currency=start.currency, two_stage=start.two_stage, description=start.description[:128],
+            snapshot=start.snapshot, booking_id=start.booking_id, checkout_key=start.checkout_key, visitor=start.visitor,
+        )  # fmt: skip
+
+
+def plan_page(payment: Payment, *, locale: str, now: datetime) -> intents.Job:
+    """Write the intents of a new payment: ask for its page, claimed by this process, and watch it from then on.
+
+    The caller performs the returned job right after its commit; if it dies, a sweep does.
+    """
+    page = intents.draft(
+        club_id=payment.club_id, kind="payments.create", lane=lane_of(payment), subject_id=payment.pk, now=now,
+        locale=locale,
+    )  # fmt: skip
+    intents.take_over(page, now=now)
+    watch = intents.draft(
+        club_id=payment.club_id, kind=WATCH, lane=f"watch:{payment.pk}", subject_id=payment.pk, now=now,
+        due_at=now + FIRST_LOOK,
+    )  # fmt: skip
+    Intent.objects.bulk_create([page, watch])
+    return intents.job_of(page, patience=10.0)
+
+
+def record_onsite(*, club_id: int, client_id: int, booking_id: int, amount: int, currency: str, now: datetime) -> Payment:
+    """Record money that staff took on site, USED for its booking. The booking is locked by the caller."""
+    payment = Payment(
+        club_id=club_id, client_id=client_id, booking_id=booking_id, provider=Provider.ONSITE, amount=amount,
+        currency=currency, decision=Decision.USED, keep=amount, payment_method="onsite",
+    )  # fmt: skip
+    payment.capture(captured=amount, at=now)
+    payment.save(force_insert=True)
+    return payment
