@@ -181,14 +181,15 @@ def _form_page(
     request: HttpRequest, club: Club, found: OfferView, form: CheckoutForm, *, status: int = 200, **extra: Any
 ) -> HttpResponse:
     """Return the checkout page. It may be kept by the browser, so that going back finds what was typed."""
-    slot = found.slot
+    slot, free_until = found.slot, selectors.free_until(found.slot, club)
     context = {
         "club": club,
         "slot": slot,
         "places_left": found.places_left,
         "form": form,
         "key": new_key() if request.method == "GET" or "pick" in request.POST else key_of(request.POST),
-        "free_until": selectors.free_until(slot, club),
+        "free_until": free_until,
+        "is_too_late": free_until <= now_utc(),
         "by_request": slot.area is not None and slot.area.mode == Area.Mode.REQUEST,
         **extra,
     }

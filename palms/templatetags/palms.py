@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 
 from palms.clock import to_zone
 from palms.money import Money
@@ -23,18 +23,18 @@ register = template.Library()
 NARROW, WIDE = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
 SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "BYN": "Br", "AMD": "֏", "GEL": "₾", "JPY": "¥"}
 ZONES = {
-    "Europe/Kaliningrad": noop("Kaliningrad time"),
-    "Europe/Moscow": noop("Moscow time"),
-    "Europe/Samara": noop("Samara time"),
-    "Asia/Yekaterinburg": noop("Yekaterinburg time"),
-    "Asia/Omsk": noop("Omsk time"),
-    "Asia/Novosibirsk": noop("Novosibirsk time"),
-    "Asia/Krasnoyarsk": noop("Krasnoyarsk time"),
-    "Asia/Irkutsk": noop("Irkutsk time"),
-    "Asia/Yakutsk": noop("Yakutsk time"),
-    "Asia/Vladivostok": noop("Vladivostok time"),
-    "Asia/Magadan": noop("Magadan time"),
-    "Asia/Kamchatka": noop("Kamchatka time"),
+    "Europe/Kaliningrad": gettext_noop("Kaliningrad time"),
+    "Europe/Moscow": gettext_noop("Moscow time"),
+    "Europe/Samara": gettext_noop("Samara time"),
+    "Asia/Yekaterinburg": gettext_noop("Yekaterinburg time"),
+    "Asia/Omsk": gettext_noop("Omsk time"),
+    "Asia/Novosibirsk": gettext_noop("Novosibirsk time"),
+    "Asia/Krasnoyarsk": gettext_noop("Krasnoyarsk time"),
+    "Asia/Irkutsk": gettext_noop("Irkutsk time"),
+    "Asia/Yakutsk": gettext_noop("Yakutsk time"),
+    "Asia/Vladivostok": gettext_noop("Vladivostok time"),
+    "Asia/Magadan": gettext_noop("Magadan time"),
+    "Asia/Kamchatka": gettext_noop("Kamchatka time"),
 }
 
 

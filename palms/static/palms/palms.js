@@ -29,7 +29,11 @@ for (const form of document.querySelectorAll("[data-once]")) {
 for (const box of document.querySelectorAll("[data-names]")) {
   const count = document.getElementById(box.dataset.names);
   const rows = [...box.querySelectorAll(".field")];
-  const show = () => rows.forEach((row, index) => (row.hidden = index >= (Number(count.value) || 1)));
+  const show = () => {
+    const people = Number(count.value) || 1;
+    rows.forEach((row, index) => (row.hidden = index >= people));
+    box.hidden = people < 2;
+  };
   count.addEventListener("input", show);
   window.addEventListener("pageshow", show);
   show();
