@@ -96,6 +96,8 @@ class Supervisor:
     def _start(self) -> None:
         options = self.options
         (self.folder / "demo.json").unlink(missing_ok=True)  # whoever finds one may trust that the site answers
+        for schedule in self.folder.glob("beat-schedule*"):
+            schedule.unlink()  # a kill can damage it, and every sweep may run at once anyway
         require_free_ports(options)
         keys = folder.keys(self.folder)
         env = parts.environment(options, self._start_servers(), keys)
