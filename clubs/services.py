@@ -1,0 +1,170 @@
+"""Writes about a club's people and keys: who works there, and with what its CRM signs in."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from clubs.models import ApiKey, Club, Membership, User
+from palms.actors import Actor, acting
+from palms.clock import now_utc
+from palms.errors import DomainError, NotFound, NotPermitted, ValidationFailed, refusing
+
+SCOPES = ("slots:read", "slots:write", "bookings:read", "bookings:write", "clients:read", "payments:read")
+SHOWN_OF_KEY = 16  # how much of a key stays readable, to tell one from another
+READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is misread: i, l, o, 0, 1
+
+
+class LastOwner(DomainError):
+    code, title = "last_owner", _("A club keeps at least one owner")
+
+
+class AlreadyMember(DomainError):
+    code, title = "already_member", _("This person works for the club already")
+
+
+def digest_of(secret: str) -> str:
+    """Return what is kept of a key: its SHA-256, in hex. A key is random and long, so it needs no salt."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def new_password() -> str:
+    """Return a random password of about 69 bits that can be read aloud: "k7fw-qm3x-zt9h-hj"."""
+    drawn = "".join(secrets.choice(READABLE) for _letter in range(14))
+    return "-".join(drawn[start : start + 4] for start in range(0, len(drawn), 4))
+
+
+@transaction.atomic
+def make_api_key(
+    *,
+    club_id: int,
+    name: str,
+    actor: Actor,
+    scopes: Iterable[str] = SCOPES,
+    is_test: bool = False,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a CRM's key for one club; returns the row and the key itself, which is shown once and kept nowhere.
+
+    Raises:
+        NotPermitted: the actor does not serve this club.
+        ValidationFailed: no name, an unknown scope, or an end that has passed.
+    """
+    _must_serve(actor, club_id)
+    chosen, name = sorted(set(scopes), key=_rank), name.strip()
+    errors: dict[str, list[str]] = {}
+    if not name or len(name) > 120:
+        errors["name"] = [_t("Give the key a name, up to 120 letters")]
+    if not chosen or set(chosen) - set(SCOPES):
+        errors["scopes"] = [_t("Choose what the key may do")]
+    if expires_at is not None and expires_at <= now_utc():
+        errors["expires_at"] = [_t("This moment has passed")]
+    if errors:
+        raise ValidationFailed(errors=errors)
+    secret = f"palms_{'test' if is_test else 'live'}_{secrets.token_urlsafe(32)}"
+    with acting(actor):
+        key = ApiKey.objects.create(
+            club_id=club_id, name=name, prefix=secret[:SHOWN_OF_KEY], digest=digest_of(secret), scopes=chosen,
+            is_test=is_test, expires_at=expires_at,
+        )  # fmt: skip
+    return key, secret
+
+
+def _rank(scope: str) -> int:
+    return SCOPES.index(scope) if scope in SCOPES else len(SCOPES)
+
+
+@transaction.atomic
+def revoke_api_key(*, key_id: int, actor: Actor) -> ApiKey:
+    """End a key for good; one that has ended stays as it is. Raises NotFound, NotPermitted."""
+    key = ApiKey.objects.select_for_update().filter(pk=key_id).first()
+    if key is None:
+        raise NotFound
+    _must_serve(actor, key.club_id)
+    if key.revoked_at is None:
+        key.revoked_at = now_utc()
+        with acting(actor):
+            key.save(update_fields=["revoked_at"])
+    return key
+
+
+@transaction.atomic
+def add_member(*, club_id: int, email: str, role: str, actor: Actor, name: str = "") -> tuple[Membership, str | None]:
+    """Give a person a role in a club; returns the membership, and a password (shown once) for one who is new to Palms.
+
+    Somebody who signs in already keeps name and password: they may work for other clubs too.
+
+    Raises:
+        NotPermitted: the actor does not serve this club. ValidationFailed: email or role. AlreadyMember.
+    """
+    _must_serve(actor, club_id)
+    email = User.objects.normalize_email(email.strip())
+    try:
+        validate_email(email)
+    except ValidationError as wrong:
+        raise ValidationFailed(errors={"email": wrong.messages}) from wrong
+    _known_role(role)
+    with acting(actor), refusing(AlreadyMember, "membership_one_role_per_club", "user_one_per_email"):
+        user = User.objects.filter(email__iexact=email).first()
+        password = None if user else new_password()
+        user = user or User.objects.create_user(email, password, name=name.strip()[:200])
+        return Membership.objects.create(club_id=club_id, user=user, role=role), password
+
+
+@transaction.atomic
+def set_role(*, membership_id: int, role: str, actor: Actor) -> Membership:
+    """Change a person's role in a club. Raises NotFound, NotPermitted, LastOwner, ValidationFailed."""
+    membership = _lock_membership(membership_id, actor)
+    _known_role(role)
+    if role != Membership.Role.OWNER:
+        _leave_an_owner(membership)
+    membership.role = role
+    with acting(actor):
+        membership.save(update_fields=["role"])
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, membership_id: int, actor: Actor) -> None:
+    """End a person's work for a club. Raises NotFound, NotPermitted, LastOwner."""
+    membership = _lock_membership(membership_id, actor)
+    _leave_an_owner(membership)
+    with acting(actor):
+        membership.delete()
+
+
+def _lock_membership(membership_id: int, actor: Actor) -> Membership:
+    """Lock the club first: two owners who remove each other at once must not both succeed."""
+    club_id = Membership.objects.filter(pk=membership_id).values_list("club_id", flat=True).first()
+    if club_id is None:
+        raise NotFound
+    _must_serve(actor, club_id)
+    Club.objects.select_for_update(no_key=True).get(pk=club_id)
+    membership = Membership.objects.select_for_update(of=("self",)).filter(pk=membership_id).first()
+    if membership is None:
+        raise NotFound
+    return membership
+
+
+def _leave_an_owner(membership: Membership) -> None:
+    others = Membership.objects.filter(club_id=membership.club_id, role=Membership.Role.OWNER).exclude(pk=membership.pk)
+    if membership.role == Membership.Role.OWNER and not others.exists():
+        raise LastOwner
+
+
+def _known_role(role: str) -> None:
+    if role not in Membership.Role.values:
+        raise ValidationFailed(errors={"role": [_t("Choose a role")]})
+
+
+def _must_serve(actor: Actor, club_id: int) -> None:
+    if not actor.serves(club_id):
+        raise NotPermitted
