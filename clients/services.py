@@ -6,7 +6,6 @@ import secrets
 from datetime import date
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, Value, When
 
 from clients.models import Client, Wallet
 from palms.errors import violated
@@ -46,10 +45,11 @@ def _make(club_id: int, phone: str, full_name: str, email: str, birth_date: date
 
 def fill_what_is_empty(*, client_id: int, email: str, birth_date: date | None) -> None:
     """Complete an empty email and an unknown birth date, once money has proved that somebody means it."""
-    Client.objects.filter(pk=client_id).filter(Q(email="") | Q(birth_date__isnull=True)).update(
-        email=Case(When(email="", then=Value(email)), default=F("email")),
-        birth_date=Case(When(birth_date__isnull=True, then=Value(birth_date)), default=F("birth_date")),
-    )
+    client = Client.objects.filter(pk=client_id)
+    if email:
+        client.filter(email="").update(email=email)
+    if birth_date is not None:
+        client.filter(birth_date__isnull=True).update(birth_date=birth_date)
 
 
 def _code(length: int) -> str:

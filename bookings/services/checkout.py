@@ -9,7 +9,6 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 
-from bookings.errors import HoldExpired
 from bookings.models import Booking
 from bookings.selectors import free_until, repeated, state_of_booking, state_of_payment
 from bookings.services.party import Party, Typed, policy_of, tidy, write_contact
@@ -111,7 +110,7 @@ def _repeat(refusal: DomainError, club_id: int, slot_id: int, key: str, visitor:
     now = now_utc()
     found = repeated(club_id=club_id, slot_id=slot_id, key=key, visitor=visitor, now=now)
     if found is None:
-        raise HoldExpired from refusal if isinstance(refusal, money.CheckoutRepeated) else refusal
+        raise refusal
     state = state_of_booking(found, now) if isinstance(found, Booking) else state_of_payment(found, now)
     return Checkout(found.token, state.payment_url or None, state.hold_until, state.state)
 

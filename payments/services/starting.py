@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from palms import intents
 from palms.errors import DomainError, refusing
 from palms.models import Intent
@@ -16,9 +18,9 @@ FIRST_LOOK = timedelta(seconds=45)  # a lost notification costs at most a minute
 
 
 class CheckoutRepeated(DomainError):
-    """This form, or this Idempotency-Key, has its payment already."""
+    """This form, or this Idempotency-Key, has made its booking or payment already, or is making it now."""
 
-    code = "checkout_repeated"
+    code, title = "idempotency_in_progress", _("The same request is being handled")
 
 
 @dataclass(frozen=True, slots=True)
