@@ -28,17 +28,20 @@ class CheckoutForm(forms.Form):
     full_name = forms.CharField(
         label=_("Full name"),
         max_length=NAME_LIMIT,
+        error_messages={"required": _("Enter your name")},
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     phone = forms.CharField(
         label=_("Phone"),
         max_length=40,
+        error_messages={"required": _("Enter your phone number")},
         help_text=_("For example, +7 912 345-67-89. The club calls only about this booking."),
         widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
     )
     email = forms.EmailField(
         label=_("Email"),
         max_length=254,
+        error_messages={"required": _("Enter your email address")},
         help_text=_("The link to your booking goes there."),
         widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
     )

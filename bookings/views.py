@@ -34,6 +34,7 @@ from slots.selectors import offer as offer_of
 VISITOR, YEAR = "visitor", 31_536_000
 ASKS_THE_BANK = ("preparing", "checking")
 OPEN = (*ASKS_THE_BANK, "held", "requested", "approved", "refunding")
+KEPT = "private, max-age=0"  # "no-cache" would keep going back to a form with errors from finding what was typed
 LONGEST_WAIT = 15  # seconds between two looks
 
 
@@ -49,9 +50,12 @@ class CheckoutPage(View):
     def get(self, request: HttpRequest, slug: str, slot_id: int) -> HttpResponse:
         club = public_club(slug)
         found = offer_of(club=club, slot_id=slot_id, now=now_utc())
+        own = _own_hold(request, club, slot_id)
+        if own and not found.is_free:  # back from the bank's page: what stands in the way is the visitor's own hold
+            return redirect("checkout-status", token=own)
         if not found.is_free:
             return _gone(request, club, found, typed=[], status=200)
-        return _form_page(request, club, found, CheckoutForm(places=found.places_left))
+        return _form_page(request, club, found, CheckoutForm(places=found.places_left), own_hold=own)
 
     def post(self, request: HttpRequest, slug: str, slot_id: int) -> HttpResponse:
         club = public_club(slug)
@@ -194,7 +198,7 @@ def _form_page(
         **extra,
     }
     response = render(request, "bookings/checkout.html", context, status=status)
-    response.headers["Cache-Control"] = "no-cache, private"
+    response.headers["Cache-Control"] = KEPT
     return _remember_visitor(response, _visitor(request))
 
 
@@ -212,7 +216,7 @@ def _gone(
         "just_now": status == HTTPStatus.CONFLICT,
     }
     response = render(request, "bookings/taken.html", context, status=status)
-    response.headers["Cache-Control"] = "no-cache, private"
+    response.headers["Cache-Control"] = KEPT
     return response
 
 
@@ -307,6 +311,13 @@ def _visitor(request: HttpRequest) -> str:
     """Return the visitor's own random id, or a new one: it says which browser a repeated form came from."""
     known: str | None = request.get_signed_cookie(VISITOR, default=None, salt=VISITOR)
     return known or secrets.token_urlsafe(16)
+
+
+def _own_hold(request: HttpRequest, club: Club, slot_id: int) -> str:
+    """Return the token of this visitor's living hold or request on the slot, or an empty string."""
+    visitor = request.get_signed_cookie(VISITOR, default="", salt=VISITOR)
+    own = selectors.repeated(club_id=club.pk, slot_id=slot_id, key="", visitor=visitor, now=now_utc()) if visitor else None
+    return own.token if own else ""
 
 
 def _remember_visitor(response: HttpResponse, visitor: str) -> HttpResponse:

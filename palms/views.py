@@ -50,7 +50,9 @@ TROUBLES = {
     404: Trouble(
         _("There is no such page"),
         _("The link may be old or incomplete, or the time was withdrawn by the club."),
-        _("Check the link, or choose a time again from the list of clubs. A booking is opened by the link from its message."),
+        _(
+            "Check the link, or choose a time again from the list of clubs. A booking is opened by the link from its message."
+        ),
     ),
     405: Trouble(
         _("This page cannot be opened that way"),
@@ -138,7 +140,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
 def language(request: HttpRequest) -> HttpResponse:
     """Remember the language and go back to the page it was chosen on."""
     target = request.POST.get("next", "/")
-    if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+    if not url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    ):
         target = "/"
     response = HttpResponseRedirect(target)
     chosen = request.POST.get("lang", "")
@@ -189,5 +193,7 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
         request,
         403,
         title=_("The form could not be checked"),
-        happened=_("Your browser did not send back the cookie that protects forms, or the page stood open for too long."),
+        happened=_(
+            "Your browser did not send back the cookie that protects forms, or the page stood open for too long."
+        ),
     )

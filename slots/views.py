@@ -33,7 +33,6 @@ class Line:
     """Everything that begins at one moment, one cell per column (None where nothing begins)."""
 
     start: datetime
-    end: datetime
     cells: list[Cell | None]
 
     @property
@@ -83,19 +82,16 @@ def board_of(shown: DayView) -> Board:
     names = [columns[key] for key in order]
     lines: dict[datetime, Line] = {}
     for offer in offers:
-        start = offer.slot.date_from
-        line = lines.setdefault(start, Line(start, offer.slot.date_to, [None] * len(order)))
-        line.end = max(line.end, offer.slot.date_to)
+        line = lines.setdefault(offer.slot.date_from, Line(offer.slot.date_from, [None] * len(order)))
         number = order[_column(offer)]
-        cell = line.cells[number] = line.cells[number] or Cell(names[number])
+        cell = line.cells[number] or Cell(names[number])
+        line.cells[number] = cell
         if offer.is_free:
             cell.free.append(offer)
         elif cell.gone != SlotStatus.HOLD:  # held may become free again: the better news of the two
             cell.gone = offer.status
-    for line in lines.values():
-        for cell in line.cells:
-            if cell:
-                cell.free.sort(key=lambda offer: (offer.slot.date_to, offer.slot.pk))
+    for cell in (cell for line in lines.values() for cell in line.cells if cell):
+        cell.free.sort(key=lambda offer: (offer.slot.date_to, offer.slot.pk))
     return Board(names, [lines[start] for start in sorted(lines)], sum(offer.is_free for offer in offers))
 
 
