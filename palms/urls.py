@@ -15,6 +15,7 @@ urlpatterns = [
     path("health/ready", views.ready, name="health-ready"),
     path("language/", views.language, name="language"),
     path("admin/", admin.site.urls),
+    path("", include("palms.api_urls")),
     path("", include("clubs.urls")),
     path("", include("bookings.urls")),
     path("", include("slots.urls")),
