@@ -155,8 +155,9 @@ class Payment(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
             models.CheckConstraint(
                 name="payment_decision_names_what_is_kept",
                 condition=Q(decision__isnull=True, keep__isnull=True)
-                | Q(decision="USED", keep__gte=0, keep__lte=F("amount"), booking__isnull=False)
-                | Q(decision="RETURN", keep=0),
+                | Q(decision__isnull=False, keep__isnull=False, decision="USED", keep__range=(0, F("amount")))
+                & Q(booking__isnull=False)
+                | Q(decision__isnull=False, keep__isnull=False, decision="RETURN", keep=0),
             ),
             models.CheckConstraint(
                 name="payment_one_target", condition=Q(snapshot__isnull=False) | Q(booking__isnull=False)

@@ -8,6 +8,7 @@ from typing import Any
 import factory
 from factory.django import DjangoModelFactory
 
+from clients.models import Client
 from clubs.models import Area, Club, Instructor, Membership, User
 from palms.clock import now_utc
 from palms.secrets import seal
@@ -79,6 +80,17 @@ class SlotFactory(DjangoModelFactory[Slot]):
     price = 150_000
     currency = "RUB"
     capacity = 1
+
+
+class ClientFactory(DjangoModelFactory[Client]):
+    class Meta:
+        model = Client
+
+    club = factory.SubFactory(ClubFactory)
+    full_name = "Анна Петрова"
+    phone = factory.Sequence(lambda n: f"+7912{n:07d}")
+    email = "anna@example.com"
+    referral_code = factory.Sequence(lambda n: f"R{n}")
 
 
 class UserFactory(DjangoModelFactory[User]):

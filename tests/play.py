@@ -74,3 +74,16 @@ def booked(slot: Slot, bank: Any, **changes: Any) -> Booking:
     checkout = take(slot, **changes)
     bank.pay(payment_of(checkout).provider_payment_id)
     return Booking.objects.get(pk=look(checkout).booking_id)
+
+
+def booked_on_site(slot: Slot, **changes: Any) -> Booking:
+    """Book for somebody who pays at the club: CONFIRMED, no bank in it."""
+    return services.book_for_client(
+        slot_id=slot.pk,
+        club_id=slot.club_id,
+        typed=typed(**changes),
+        participants_count=1,
+        actor=staff(slot),
+        key=uuid.uuid4().hex,
+        onsite_amount=slot.price,
+    )

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payment',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decision__isnull', True), ('keep__isnull', True)), models.Q(('booking__isnull', False), ('decision', 'USED'), ('keep__gte', 0), ('keep__lte', models.F('amount'))), models.Q(('decision', 'RETURN'), ('keep', 0)), _connector='OR'), name='payment_decision_names_what_is_kept'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decision__isnull', True), ('keep__isnull', True)), models.Q(('decision', 'USED'), ('decision__isnull', False), ('keep__isnull', False), ('keep__range', (0, models.F('amount'))), ('booking__isnull', False)), models.Q(('decision', 'RETURN'), ('decision__isnull', False), ('keep', 0), ('keep__isnull', False)), _connector='OR'), name='payment_decision_names_what_is_kept'),
         ),
         migrations.AddConstraint(
             model_name='payment',
