@@ -60,7 +60,17 @@ def sandbox(options: Options, env: Mapping[str, str]) -> Part:
 
 def web(options: Options, env: Mapping[str, str]) -> Part:
     address = f"[{options.host}]" if ":" in options.host else options.host
-    args = ("--bind", f"{address}:{options.port}", "--worker-class", "gthread", "--workers", "2", "--threads", "16")
+    args = (
+        "--bind",
+        f"{address}:{options.port}",
+        "--worker-class",
+        "gthread",
+        "--workers",
+        "2",
+        "--threads",
+        "16",
+        "--preload",
+    )
     manners = ("--graceful-timeout", "3", "--timeout", "60", "--no-control-socket", "--log-level", "warning")
     return Part("web", python(options, env, "-m", "gunicorn", "palms.wsgi:application", *args, *manners), vital=True)
 

@@ -102,16 +102,18 @@ class Supervisor:
         keys = folder.keys(self.folder)
         env = parts.environment(options, self._start_servers(), keys)
         self._heed()
-        self._finish("migrate", parts.python(options, env, "manage.py", "migrate", "--no-input", "--verbosity", "1"))
         logins = str(self.folder / "demo-logins.json")
-        self._finish("demo", parts.python(options, env, "manage.py", "demo", "--out", logins))
-        for make in (parts.sandbox, parts.web, parts.worker, parts.beat):
-            part = make(options, env)
-            self.running.append(Running(part, folder.fresh_log(self.folder, part.name)))
+        self._finish("prepare", parts.python(options, env, "-m", "palms.embedded.prepare", logins))
+        self._launch(parts.sandbox(options, env), parts.web(options, env))
         self._wait_for_site()
+        self._launch(parts.worker(options, env), parts.beat(options, env))  # later: the site needs the processor first
         card = folder.demo_card(options)
         folder.write_private(self.folder / "demo.json", json.dumps(card, indent=2) + "\n")
         say(folder.words(card, self.folder))
+
+    def _launch(self, *new: Part) -> None:
+        for part in new:
+            self.running.append(Running(part, folder.fresh_log(self.folder, part.name)))
 
     def _start_servers(self) -> dict[str, str]:
         """Start the servers that the environment does not name, and return where the two are."""
@@ -137,7 +139,7 @@ class Supervisor:
         finally:
             processes.stop(process, (signal.SIGTERM, 2))
         if process.returncode != 0:
-            raise StartProblem(f"`manage.py {name}` failed. The end of {log}:\n{processes.tail(log)}")
+            raise StartProblem(f"Preparing the database failed. The end of {log}:\n{processes.tail(log)}")
 
     def _wait_for_site(self) -> None:
         deadline = time.monotonic() + HEALTH_SECONDS

@@ -13,12 +13,13 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 FILES = {
-    "manage.py": """
+    "palms/embedded/__init__.py": "",
+    "palms/embedded/prepare.py": """
 import json, os, sys
-if sys.argv[1] == "demo" and not os.path.exists(sys.argv[3]):
+if not os.path.exists(sys.argv[1]):
     users = [{"role": "owner", "login": "owner@example.com", "password": "secret", "more": 1}]
-    open(sys.argv[3], "w").write(json.dumps({"api": {"key": "k"}, "admin": {"users": users}}))
-if os.path.exists("break-" + sys.argv[1]):
+    open(sys.argv[1], "w").write(json.dumps({"api": {"key": "k"}, "admin": {"users": users}}))
+if os.path.exists("break"):
     sys.exit("broken on purpose")
 """,
     "palms/__init__.py": "",
