@@ -17,6 +17,7 @@ from payments.targets import Sighting
 
 log = logging.getLogger(__name__)
 S = Payment.Status
+NOT_BELIEVED = "not believed"
 
 
 def lock_payments(*, ids: Iterable[int] = (), booking_ids: Iterable[int] = ()) -> list[Payment]:
@@ -34,7 +35,7 @@ def record(payment: Payment, seen: Sighting, *, now: datetime) -> bool:
     strange = is_strange(payment, seen.payment, account)
     if strange:
         log.error("payment %s: an answer about %s is not believed", payment.pk, strange)
-        payment.trouble = f"not believed: {strange}"
+        payment.trouble = f"{NOT_BELIEVED}: {strange}"
         payment.save(update_fields=["trouble"])
         return False
     fields = _copy(payment, seen.payment)
@@ -51,8 +52,10 @@ def _copy(payment: Payment, seen: PaymentSeen) -> list[str]:
     payment.provider_data = storable(seen.raw)
     payment.confirmation_url = seen.confirmation_url or payment.confirmation_url
     payment.hold_expires_at = seen.hold_expires_at or payment.hold_expires_at
+    if payment.trouble.startswith(NOT_BELIEVED):
+        payment.trouble = ""  # this answer is about it
     return [
-        "provider_payment_id", "provider_status", "payment_method", "provider_data", "confirmation_url", "hold_expires_at",
+        "trouble", "provider_payment_id", "provider_status", "payment_method", "provider_data", "confirmation_url", "hold_expires_at",
     ]  # fmt: skip
 
 
