@@ -118,7 +118,10 @@ class ShopClient(ApiClient):
         return answer
 
     def execute(self, body: Any, method: str, path: str, query_params: Any, request_headers: Any) -> Answer:
-        """Send once, read within our patience. Called by the SDK's `request`, which turns other statuses than 200 into errors."""
+        """Send once, read within our patience. Called by the SDK's `request`, which turns other statuses than 200 into errors.
+
+        Nothing is logged: the SDK's own logs the Authorization header and the payer's card.
+        """
         deadline = time.monotonic() + self._patience
         with (
             self.get_session() as session,
@@ -145,12 +148,6 @@ class ShopClient(ApiClient):
         session.mount("http://", HTTPAdapter(max_retries=0))
         session.trust_env = urlsplit(self.endpoint).hostname not in HERE  # a proxy has no way to this machine's sandbox
         return session
-
-    def log_request(self, *_: object) -> None:
-        """Nothing: the SDK would log the Authorization header."""
-
-    def log_response(self, *_: object) -> None:
-        """Nothing: the answer names the payer's card."""
 
 
 def _leave_alone(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -188,9 +185,7 @@ def _verdict(status: int | None, body: Json | None) -> ProviderUnknown | Provide
     code = body.get("code")
     if not isinstance(code, str) or not CODE.fullmatch(code):
         return ProviderUnknown(f"no verdict: HTTP {status} without a code")
-    if (
-        body.get("parameter") == "Idempotence-Key"
-    ):  # so the key is known there: an earlier call of ours may have been executed
+    if body.get("parameter") == "Idempotence-Key":  # known there: an earlier call of ours may have been executed
         return ProviderUnknown(f"{code}: the key was used before with other data")
     kind = NotLetIn if status in NOT_LET_IN else ProviderRefused
     return kind(code, _words(body.get("description")))
