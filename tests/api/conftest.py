@@ -29,8 +29,7 @@ class Caller:
         return self._send("POST", path, raw, headers, content_type)
 
     def _send(self, method: str, path: str, raw: bytes, headers: dict[str, str], content_type: str = "") -> Any:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        named.setdefault("Accept-Language", self.language)
+        named = {"accept-language": self.language} | {name.replace("_", "-"): headers[name] for name in headers}
         return self.client.generic(method, path, raw, content_type=content_type, headers=named)
 
 
