@@ -262,6 +262,15 @@ def test_what_is_sent_is_only_what_we_say(
     assert json.loads(body)["metadata"] == {"payment_token": "tok"}
 
 
+def test_a_proxy_is_not_asked_for_this_machine(wire: Callable[..., Wire], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    assert create(wire(answer(200, GOOD)).shop).id == PAYMENT_ID
+
+
 def test_neither_secrets_nor_cards_are_logged(
     wire: Callable[..., Wire], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
