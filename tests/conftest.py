@@ -5,11 +5,18 @@ import shutil
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 
 from tests.bank import Bank
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# How long an example takes says how busy the machine is, not whether the rule holds.
+hypothesis.settings.register_profile(
+    "palms", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("palms")
 
 
 @pytest.fixture(autouse=True)
@@ -47,4 +54,4 @@ def bank(running_bank: Bank, settings: Any) -> Iterator[Bank]:
     running_bank.clear_faults()
     running_bank.notify_url = None
     settings.YOOKASSA_API_URL = running_bank.api_url
-    yield running_bank
+    return running_bank
