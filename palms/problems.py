@@ -94,7 +94,10 @@ def _framework(exc: rest.APIException) -> Response:
     if isinstance(exc, rest.ValidationError):
         return problem(ValidationFailed(errors=flat(exc.detail)))
     name = str(exc.default_code)
-    response = _respond(exc.status_code, CODES.get(name, name), str(exc.detail), {})
+    status = type(exc).status_code  # the framework lowers 401 to 403 where a view names no way to sign in
+    response = _respond(status, CODES.get(name, name), str(exc.detail), {})
+    if status == 401:
+        response["WWW-Authenticate"] = getattr(exc, "auth_header", "Bearer")
     wait = getattr(exc, "wait", None)  # of Throttled, in seconds
     if wait is not None:
         response["Retry-After"] = f"{wait:.0f}"
