@@ -25,7 +25,7 @@ from bookings.models import Booking, BookingContact
 from bookings.services import Typed
 from bookings.services.party import LONGEST_EMAIL, LONGEST_KEY, LONGEST_NAME
 from bookings.states import EXPIRED, S
-from clients.phones import normal_phone
+from clients.rules import normal_phone
 from clubs.models import Club
 from clubs.selectors import zone_of
 from palms.actors import Actor, Kind

@@ -7,7 +7,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import override
 
-from bookings.models import Booking, BookingContact
+from bookings.models import BookingContact
 from bookings.selectors import booking_by_token, payments_of
 from notifications import composers
 from notifications.models import Notification
@@ -28,23 +28,33 @@ def return_url(payment: Payment) -> str:
 
 def compose_for_booking(notification: Notification) -> composers.Message:
     """Write a letter about a booking to the contact that was typed with it."""
-    found = Booking.objects.get(pk=notification.booking_id)
-    booking = booking_by_token(found.token)
+    booking = booking_by_token(notification.booking.token if notification.booking else "")
     contact = BookingContact.objects.filter(booking=booking).first()
     if contact is None:
         return composers.Message("", "", "")
     link = address_of("booking", booking.token)
-    facts = {"booking": booking, "contact": contact, "club": booking.club, "payments": payments_of(booking), "link": link}
+    facts = {
+        "booking": booking,
+        "contact": contact,
+        "club": booking.club,
+        "payments": payments_of(booking),
+        "link": link,
+    }
     return _write(notification.event, contact, facts)
 
 
 def compose_for_payment(notification: Notification) -> composers.Message:
     """Write a letter about money that goes back because there is no booking for it."""
-    payment = Payment.objects.select_related("club").get(pk=notification.payment_id)
+    payment = Payment.objects.select_related("club").get(pk=notification.payment_id or 0)
     contact = BookingContact.objects.filter(payment=payment).first()
     if contact is None:
         return composers.Message("", "", "")
-    facts = {"payment": payment, "contact": contact, "club": payment.club, "link": address_of("checkout-status", payment.token)}
+    facts = {
+        "payment": payment,
+        "contact": contact,
+        "club": payment.club,
+        "link": address_of("checkout-status", payment.token),
+    }
     return _write(notification.event, contact, facts)
 
 

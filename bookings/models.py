@@ -21,7 +21,7 @@ from slots.models import period_of
 @pghistory.track(
     exclude=["period", "area_key", "instructor_key", "live_slot", "contact", "visitor", "checkout_key", "token"]
 )
-class Booking(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
+class Booking(ConcurrentTransitionMixin, models.Model):
     """A party's right to a slot. Dates are UTC, half-open; `price` is for the whole party, in minor units.
 
     While it is not finished the database keeps dates and places equal to its slot's; from then on they are its memory.
@@ -37,10 +37,14 @@ class Booking(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
 
     club = models.ForeignKey("clubs.Club", on_delete=models.PROTECT, related_name="bookings", verbose_name=_("club"))
     token = models.CharField(max_length=32, default=new_token, unique=True, editable=False)
-    client = models.ForeignKey("clients.Client", on_delete=models.PROTECT, related_name="bookings", verbose_name=_("client"))
+    client = models.ForeignKey(
+        "clients.Client", on_delete=models.PROTECT, related_name="bookings", verbose_name=_("client")
+    )
     booking_type = models.CharField(_("type"), max_length=10, choices=Type.choices, default=Type.INDIVIDUAL)
     slot = models.ForeignKey("slots.Slot", on_delete=models.PROTECT, related_name="bookings", verbose_name=_("slot"))
-    area = models.ForeignKey("clubs.Area", null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("area"))
+    area = models.ForeignKey(
+        "clubs.Area", null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("area")
+    )
     instructor = models.ForeignKey(
         "clubs.Instructor", null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("instructor")
     )
@@ -72,7 +76,7 @@ class Booking(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
     reason = models.CharField(_("reason"), max_length=500, blank=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
     reference_id = models.BigIntegerField(_("id in the club's CRM"), null=True)
-    checkout_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001  NULL: came by a payment
+    checkout_key = models.CharField(max_length=255, null=True, editable=False)
     visitor = models.CharField(max_length=64, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     updated_at = models.DateTimeField(_("changed"), auto_now_add=True, editable=False)  # by trigger
@@ -190,7 +194,9 @@ class BookingParticipant(models.Model):
     class Meta:
         verbose_name, verbose_name_plural = _("participant"), _("participants")
         ordering = ["position"]
-        constraints = [models.UniqueConstraint(name="bookingparticipant_one_per_position", fields=["contact", "position"])]
+        constraints = [
+            models.UniqueConstraint(name="bookingparticipant_one_per_position", fields=["contact", "position"])
+        ]
 
     def __str__(self) -> str:
         return self.name

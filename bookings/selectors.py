@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-
 from bookings import rules
 from bookings.errors import BookingNotFound
 from bookings.models import Booking
@@ -106,9 +105,7 @@ def state_of_payment(payment: Payment, now: datetime) -> CheckoutState:
     hold_until = held[0] if held else None
     state = word_for(payment, booking, hold_until, now)
     url = payment.confirmation_url if state == "held" else ""
-    return CheckoutState(
-        state, payment.club, slot, payment, booking, url, hold_until, payment.amount, payment.currency
-    )
+    return CheckoutState(state, payment.club, slot, payment, booking, url, hold_until, payment.amount, payment.currency)
 
 
 def word_for(payment: Payment, booking: Booking | None, hold_until: datetime | None, now: datetime) -> str:
@@ -152,5 +149,3 @@ def state_of_booking(booking: Booking, now: datetime) -> CheckoutState:
         word_of_booking(booking, now), booking.club, booking.slot, pending, booking, url, booking.expires_at,
         booking.price, booking.currency,
     )  # fmt: skip
-
-

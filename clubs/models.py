@@ -78,7 +78,9 @@ class Club(models.Model):
     )
     request_deadline_minutes = models.PositiveIntegerField(_("time to answer a request, minutes"), default=24 * 60)
     payment_deadline_minutes = models.PositiveIntegerField(_("time to pay after approval, minutes"), default=120)
-    free_cancel_lead_minutes = models.PositiveIntegerField(_("free cancellation before the start, minutes"), default=24 * 60)
+    free_cancel_lead_minutes = models.PositiveIntegerField(
+        _("free cancellation before the start, minutes"), default=24 * 60
+    )
     late_cancel_fee_percent = models.PositiveSmallIntegerField(_("late cancellation fee, percent"), default=100)
     customer_cancel = models.CharField(
         _("customer cancels a confirmed booking"),
@@ -96,8 +98,13 @@ class Club(models.Model):
         constraints = [
             models.CheckConstraint(name="club_currency_is_iso4217", condition=Q(currency__regex=r"^[A-Z]{3}$")),
             models.CheckConstraint(name="club_fee_is_a_percentage", condition=Q(late_cancel_fee_percent__lte=100)),
-            models.CheckConstraint(name="club_hold_is_a_minute_to_an_hour", condition=Q(hold_seconds__range=(60, 3600))),
-            models.CheckConstraint(name="club_customer_cancel_known", condition=Q(customer_cancel__in=["never", "until_cancelation_time", "always_with_fee"])),
+            models.CheckConstraint(
+                name="club_hold_is_a_minute_to_an_hour", condition=Q(hold_seconds__range=(60, 3600))
+            ),
+            models.CheckConstraint(
+                name="club_customer_cancel_known",
+                condition=Q(customer_cancel__in=["never", "until_cancelation_time", "always_with_fee"]),
+            ),
             models.CheckConstraint(name="club_reopen_known", condition=Q(reopen__in=["auto", "manual"])),
             models.CheckConstraint(name="club_capture_known", condition=Q(capture__in=["auto", "one_stage"])),
         ]

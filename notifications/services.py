@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import smtplib
+from contextlib import suppress
 from datetime import datetime
 from email.utils import make_msgid
 
@@ -13,7 +14,13 @@ from notifications.composers import compose
 from notifications.models import Notification
 from palms import intents
 from palms.clock import now_utc
+from palms.errors import DomainError, refusing
 from palms.intents import Done, Job, Later, Outcome, Refused, Unknown
+
+
+class _ToldAlready(DomainError):
+    """The same event of the same thing."""
+
 
 SEND = "notifications.send"
 MOST_TRIES = 30  # about a day
@@ -21,17 +28,14 @@ MOST_TRIES = 30  # about a day
 
 def tell(
     *, club_id: int, event: str, now: datetime, booking_id: int | None = None, payment_id: int | None = None
-) -> Notification:
+) -> None:
     """Queue one message to the customer about a booking or a payment; the same event of the same thing is told once."""
-    notification, is_new = Notification.objects.get_or_create(
-        club_id=club_id, booking_id=booking_id, payment_id=payment_id, event=event,
-        channel=Notification.Channel.EMAIL, recipient=Notification.Recipient.CUSTOMER,
-    )  # fmt: skip
-    if is_new:
+    notification = Notification(club_id=club_id, booking_id=booking_id, payment_id=payment_id, event=event)
+    with suppress(_ToldAlready), refusing(_ToldAlready, "notification_once"):
+        notification.save(force_insert=True)
         intents.plan(
             club_id=club_id, kind=SEND, lane=f"notification:{notification.pk}", subject_id=notification.pk, now=now
         )
-    return notification
 
 
 def call_send(job: Job) -> Outcome:

@@ -89,30 +89,50 @@ class Handler:
 HANDLERS: dict[str, Handler] = {}
 
 
-def register(kind: str, *, call: Callable[[Job], Outcome], apply: Callable[[Job, Done | Refused | Later], None]) -> None:
+def register(
+    kind: str, *, call: Callable[[Job], Outcome], apply: Callable[[Job, Done | Refused | Later], None]
+) -> None:
     """Name the two halves of a kind of intent. Called once, at start-up, by the room it belongs to."""
     HANDLERS[kind] = Handler(call, apply)
 
 
 def draft(
-    *, club_id: int, kind: str, lane: str, subject_id: int, now: datetime, due_at: datetime | None = None, **payload: Any
+    *,
+    club_id: int,
+    kind: str,
+    lane: str,
+    subject_id: int,
+    now: datetime,
+    due_at: datetime | None = None,
+    **payload: Any,
 ) -> Intent:
     """Return an unsaved intent, due at once unless told otherwise, for callers that insert several in one statement."""
     return Intent(
-        club_id=club_id, kind=kind, lane=lane, subject_id=subject_id, payload=payload, due_at=due_at or now, created_at=now
+        club_id=club_id,
+        kind=kind,
+        lane=lane,
+        subject_id=subject_id,
+        payload=payload,
+        due_at=due_at or now,
+        created_at=now,
     )
 
 
 def plan(
-    *, club_id: int, kind: str, lane: str, subject_id: int, now: datetime, due_at: datetime | None = None, **payload: Any
+    *,
+    club_id: int,
+    kind: str,
+    lane: str,
+    subject_id: int,
+    now: datetime,
+    due_at: datetime | None = None,
+    **payload: Any,
 ) -> Intent:
     """Write an intent in the caller's transaction and wake a worker after it commits.
 
     The caller has locked what the lane is about, so that two do not plan at once.
     """
-    intent = draft(
-        club_id=club_id, kind=kind, lane=lane, subject_id=subject_id, now=now, due_at=due_at, **payload
-    )
+    intent = draft(club_id=club_id, kind=kind, lane=lane, subject_id=subject_id, now=now, due_at=due_at, **payload)
     intent.save(force_insert=True)
     if due_at is None:
         wake("palms.run_intent", intent_id=intent.pk)
@@ -197,7 +217,9 @@ def run_due(*, limit: int = 100, kinds: Iterable[str] | None = None) -> int:
 def finish(job: Job, outcome: Done | Refused) -> None:
     """Close the intent, inside the transaction that applies its outcome and after the locks of what it is about."""
     state, error = (Intent.State.DONE, "") if isinstance(outcome, Done) else (Intent.State.REFUSED, outcome.error[:500])
-    Intent.objects.filter(pk=job.id, state=Intent.State.OPEN).update(state=state, finished_at=now_utc(), last_error=error)
+    Intent.objects.filter(pk=job.id, state=Intent.State.OPEN).update(
+        state=state, finished_at=now_utc(), last_error=error
+    )
 
 
 def postpone(job: Job, at: datetime) -> None:

@@ -10,4 +10,8 @@ class PaymentNotFound(NotFound):
 
 
 class ProviderUnavailable(DomainError):
-    code, title, status = "provider_unavailable", _("The bank does not take payments right now. Nothing was charged"), 503
+    code, title, status = (
+        "provider_unavailable",
+        _("The bank does not take payments right now. Nothing was charged"),
+        503,
+    )

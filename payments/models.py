@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from datetime import datetime
 
 import pghistory
 from django.db import models
@@ -44,7 +45,9 @@ class ProviderAccount(models.Model):
                 name="provideraccount_one_default_per_club", fields=["club"], condition=Q(is_default=True)
             ),
             models.UniqueConstraint(name="provideraccount_club_key", fields=["club", "id"]),
-            models.CheckConstraint(name="provideraccount_provider_known", condition=Q(provider__in=["yookassa", "onsite"])),
+            models.CheckConstraint(
+                name="provideraccount_provider_known", condition=Q(provider__in=["yookassa", "onsite"])
+            ),
         ]
 
     def __str__(self) -> str:
@@ -67,7 +70,7 @@ class Decision(models.TextChoices):
 
 
 @pghistory.track(exclude=["provider_data", "standing", "visitor", "checkout_key", "token", "confirmation_url"])
-class Payment(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
+class Payment(ConcurrentTransitionMixin, models.Model):
     """One attempt to take money for exactly one thing.
 
     `snapshot` is what was asked for (ids and choices, no personal data) and never changes. `decision` is taken once, by
@@ -81,14 +84,16 @@ class Payment(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
     Status = S
 
     club = models.ForeignKey("clubs.Club", on_delete=models.PROTECT, related_name="payments", verbose_name=_("club"))
-    client = models.ForeignKey("clients.Client", on_delete=models.PROTECT, related_name="payments", verbose_name=_("client"))
+    client = models.ForeignKey(
+        "clients.Client", on_delete=models.PROTECT, related_name="payments", verbose_name=_("client")
+    )
     token = models.CharField(max_length=32, default=new_token, unique=True, editable=False)
     purpose = models.CharField(_("for"), max_length=10, choices=Purpose.choices, default=Purpose.BOOKING)
     booking = models.ForeignKey(
         "bookings.Booking", null=True, on_delete=models.PROTECT, related_name="payments", verbose_name=_("booking")
     )
     snapshot = models.JSONField(null=True, editable=False)
-    checkout_key = models.CharField(max_length=255, null=True, editable=False)  # noqa: DJ001  NULL: not from a checkout
+    checkout_key = models.CharField(max_length=255, null=True, editable=False)
     visitor = models.CharField(max_length=64, blank=True, editable=False)
 
     provider = models.CharField(_("provider"), max_length=12, choices=Provider.choices)
@@ -103,17 +108,15 @@ class Payment(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
     refunded = models.BigIntegerField(_("returned"), default=0)
 
     status = FSMField(_("status"), choices=S.choices, default=S.PENDING, protected=True)
-    decision = models.CharField(  # noqa: DJ001  NULL: not decided
-        _("decision"), max_length=6, choices=Decision.choices, null=True
-    )
+    decision = models.CharField(_("decision"), max_length=6, choices=Decision.choices, null=True)
     decision_reason = models.CharField(_("why"), max_length=40, blank=True)
     keep = models.BigIntegerField(_("to be kept"), null=True)
     capture_at = models.DateTimeField(_("to be taken at"), null=True)
     hold_expires_at = models.DateTimeField(_("hold dies at"), null=True)
     trouble = models.CharField(_("trouble"), max_length=200, blank=True)
 
-    provider_payment_id = models.CharField(max_length=64, null=True)  # noqa: DJ001  NULL: the provider has not answered
-    order_id = models.CharField(max_length=64, null=True)  # noqa: DJ001
+    provider_payment_id = models.CharField(max_length=64, null=True)
+    order_id = models.CharField(max_length=64, null=True)
     provider_status = models.CharField(_("status at the provider"), max_length=40, blank=True)
     payment_method = models.CharField(_("method"), max_length=40, blank=True)
     provider_data = models.JSONField(null=True)
@@ -140,7 +143,10 @@ class Payment(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
         constraints = [
             models.CheckConstraint(name="payment_amount_positive", condition=Q(amount__gt=0)),
             models.CheckConstraint(name="payment_currency_is_iso4217", condition=Q(currency__regex=r"^[A-Z]{3}$")),
-            models.CheckConstraint(name="payment_status_known", condition=Q(status__in=["PENDING", "AUTHORIZED", "CAPTURED", "VOIDED", "FAILED"])),
+            models.CheckConstraint(
+                name="payment_status_known",
+                condition=Q(status__in=["PENDING", "AUTHORIZED", "CAPTURED", "VOIDED", "FAILED"]),
+            ),
             models.CheckConstraint(name="payment_provider_known", condition=Q(provider__in=["yookassa", "onsite"])),
             models.CheckConstraint(
                 name="payment_captured_at_most_amount", condition=Q(captured__gte=0, captured__lte=F("amount"))
@@ -180,7 +186,7 @@ class Payment(ConcurrentTransitionMixin, models.Model):  # type: ignore[misc]
         """The provider holds the money. After VOIDED or FAILED it can only go back (held by trigger)."""
 
     @transition(field=status, source=[S.PENDING, S.AUTHORIZED, S.VOIDED, S.FAILED], target=S.CAPTURED)
-    def capture(self, *, captured: int, at: object) -> None:
+    def capture(self, *, captured: int, at: datetime) -> None:
         """The provider has taken `captured`, fully or in part."""
         self.captured, self.captured_at = captured, at
 
@@ -208,7 +214,7 @@ class Refund(models.Model):
     cause = models.CharField(_("cause"), max_length=80)
     amount = models.BigIntegerField(_("amount"))
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.INTENDED)
-    provider_refund_id = models.CharField(max_length=64, null=True)  # noqa: DJ001  NULL: the provider has not answered
+    provider_refund_id = models.CharField(max_length=64, null=True)
     reason = models.CharField(_("reason given by the provider"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     finished_at = models.DateTimeField(_("finished"), null=True)
@@ -236,7 +242,9 @@ class Refund(models.Model):
 class ProviderEvent(models.Model):
     """A notification as it came, stored before anything else. Its body is a hint to re-read, never a fact."""
 
-    club = models.ForeignKey("clubs.Club", null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("club"))
+    club = models.ForeignKey(
+        "clubs.Club", null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("club")
+    )
     provider = models.CharField(_("provider"), max_length=12, choices=Provider.choices)
     account = models.ForeignKey(ProviderAccount, null=True, on_delete=models.PROTECT, related_name="+")
     payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="notices")

@@ -68,7 +68,9 @@ class Slot(models.Model):
         constraints = [
             models.CheckConstraint(
                 name="slot_dates_in_order",
-                condition=Q(date_from__lt=F("date_to"), date_from__gt="1970-01-01T00:00Z", date_to__lt="2200-01-01T00:00Z"),
+                condition=Q(
+                    date_from__lt=F("date_to"), date_from__gt="1970-01-01T00:00Z", date_to__lt="2200-01-01T00:00Z"
+                ),
             ),
             models.CheckConstraint(
                 name="slot_has_area_or_instructor", condition=Q(area__isnull=False) | Q(instructor__isnull=False)
@@ -79,7 +81,9 @@ class Slot(models.Model):
             models.CheckConstraint(name="slot_has_places", condition=Q(capacity__range=(1, 1000))),
             models.CheckConstraint(name="slot_price_not_negative", condition=Q(price__gte=0)),
             models.CheckConstraint(name="slot_currency_is_iso4217", condition=Q(currency__regex=r"^[A-Z]{3}$")),
-            models.CheckConstraint(name="slot_origin_known", condition=Q(origin__in=["published", "program", "interval", "move"])),
+            models.CheckConstraint(
+                name="slot_origin_known", condition=Q(origin__in=["published", "program", "interval", "move"])
+            ),
             models.CheckConstraint(
                 name="slot_cancelation_before_start",
                 condition=Q(cancelation_time__isnull=True) | Q(cancelation_time__lte=F("date_from")),
@@ -133,7 +137,9 @@ class Claim(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(name="claim_one_party_per_place", fields=["slot", "place"]),
-            models.CheckConstraint(name="claim_place_within_capacity", condition=Q(place__gte=0, place__lt=F("capacity"))),
+            models.CheckConstraint(
+                name="claim_place_within_capacity", condition=Q(place__gte=0, place__lt=F("capacity"))
+            ),
             models.CheckConstraint(
                 name="claim_one_owner",
                 condition=Q(payment__isnull=False, booking__isnull=True)

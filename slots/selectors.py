@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce
@@ -16,6 +17,15 @@ from palms.clock import local_day
 from slots.errors import SlotClosed, SlotInPast, SlotNotFound
 from slots.models import Claim, Slot
 from slots.rules import SlotStatus, is_shown_to_customers, living, status_of
+
+if TYPE_CHECKING:
+    from django_stubs_ext import WithAnnotations
+
+    class Looked(TypedDict):
+        taken: int
+        blocked: bool
+
+    LookedSlot = WithAnnotations[Slot, Looked]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +106,7 @@ def offer(*, club: Club, slot_id: int, now: datetime) -> OfferView:
     return views_of([slot], claims_between(club.pk, slot.date_from, slot.date_to, now), club, now)[0]
 
 
-def looked_at(rows: QuerySet[Slot], now: datetime) -> QuerySet[Slot]:
+def looked_at(rows: QuerySet[Slot], now: datetime) -> QuerySet[LookedSlot]:
     """Annotate `taken` (living claims) and `blocked` (a rival has the court or the instructor): `status_of` as a query.
 
     For looking only: it may refuse a taker, never let one in.
@@ -135,5 +145,6 @@ def nearest_free(*, club: Club, around: datetime, now: datetime, limit: int = 3)
         date_from__gte=first, date_from__gt=now, date_from__lte=now + timedelta(days=club.horizon_days)
     )
     return [
-        OfferView(slot, SlotStatus.AVAILABLE, slot.capacity - slot.taken) for slot in looked_at(rows, now).filter(closed=False, blocked=False, taken__lt=F("capacity"))[:limit]
+        OfferView(slot, SlotStatus.AVAILABLE, slot.capacity - slot.taken)
+        for slot in looked_at(rows, now).filter(closed=False, blocked=False, taken__lt=F("capacity"))[:limit]
     ]

@@ -89,7 +89,9 @@ def find_room(slot: Slot, *, count: int, now: datetime, for_customer: bool = Tru
     free = [place for place in range(slot.capacity) if place not in own]
     if len(free) < count or any(is_rival(claim, slot) for claim in living):
         raise SlotTaken(slot_id=slot.pk)
-    dead = [claim for claim in claims if not is_alive(claim, now) and (claim.slot_id == slot.pk or is_rival(claim, slot))]
+    dead = [
+        claim for claim in claims if not is_alive(claim, now) and (claim.slot_id == slot.pk or is_rival(claim, slot))
+    ]
     end_owners(dead, now)
     return free[:count]
 
@@ -106,7 +108,8 @@ def _claims_around(slot: Slot) -> Iterable[Claim]:
 def end_owners(dead: Sequence[Claim], now: datetime) -> None:
     """End the waits of the owners of these dead claims: their claims go, a booking becomes OTHER (expired)."""
     gone = owners.Owners(
-        {claim.payment_id for claim in dead if claim.payment_id}, {claim.booking_id for claim in dead if claim.booking_id}
+        {claim.payment_id for claim in dead if claim.payment_id},
+        {claim.booking_id for claim in dead if claim.booking_id},
     )
     if gone:
         owners.end_waits(gone, now)
@@ -212,7 +215,9 @@ def withdraw(slot: Slot) -> None:
 
 def drop_dead_holds(*, now: datetime, limit: int) -> int:
     """Housekeeping: delete claims of payments whose hold has passed. They were nobody's from that moment."""
-    dead = Claim.objects.filter(payment__isnull=False, held_until__lte=now).order_by("pk").values("slot_id", "payment_id")
+    dead = (
+        Claim.objects.filter(payment__isnull=False, held_until__lte=now).order_by("pk").values("slot_id", "payment_id")
+    )
     dropped = 0
     for row in list(dead[:limit]):
         with transaction.atomic():

@@ -14,7 +14,7 @@ from palms.errors import settle_constraints, violated
 @contextmanager
 def stopped_by(name: str) -> Iterator[None]:
     """Expect this guard, also a deferred one, to refuse what the block writes."""
-    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():  # noqa: PT012  the block is the caller's
         yield
         settle_constraints()
     assert violated(refusal.value) == name

@@ -1,10 +1,10 @@
 """What pages, the API, the admin and tasks may ask of bookings."""
 
 from bookings.services.asking import look_again, release_hold
+from bookings.services.checkout import Checkout, checkout
 from bookings.services.closing import Closing, close, try_complete_booking
 from bookings.services.confirming import confirm_booking_payment
 from bookings.services.ending import cancel_by_club, cancel_by_customer, end_expired, end_otherwise, expire
-from bookings.services.checkout import Checkout, checkout
 from bookings.services.party import Typed
 from bookings.services.requesting import approve, book_for_client, pay_for_approved, record_payment_on_site
 

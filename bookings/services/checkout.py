@@ -158,9 +158,16 @@ def _hold(order: _Order, slot: Slot, places: list[int], now: datetime) -> AfterC
     two_stage = order.club.capture == Club.Capture.AUTO and fits_two_stages(visit_ends=slot.date_to, now=now)
     payment = money.open_payment(
         money.Start(
-            club_id=order.club.pk, client_id=party.client_id, account=account, amount=slot.price * party.count,
-            currency=slot.currency, two_stage=two_stage, description=_describe(slot, order.club),
-            snapshot=_snapshot(order, slot), checkout_key=party.key, visitor=party.visitor,
+            club_id=order.club.pk,
+            client_id=party.client_id,
+            account=account,
+            amount=slot.price * party.count,
+            currency=slot.currency,
+            two_stage=two_stage,
+            description=_describe(slot, order.club),
+            snapshot=_snapshot(order, slot),
+            checkout_key=party.key,
+            visitor=party.visitor,
         )  # fmt: skip
     )
     slots.claim(slot, places, held_until=until, payment_id=payment.pk)

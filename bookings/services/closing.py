@@ -85,7 +85,8 @@ def _finish(locked: Locked, step: Callable[..., Any], actor: Actor, keep: int) -
 def _again(locked: Locked, charge: str | int | None) -> Closing:
     """Answer a repeated close. Another charge than the one taken is another close, and refused."""
     kept = sum(payment.keep or 0 for payment in locked.payments if payment.decision == "USED")
-    wanted = {None: kept, "full": locked.booking.price, "none": 0}.get(charge, charge)  # type: ignore[call-overload]
+    words: dict[str | int | None, int] = {None: kept, "full": locked.booking.price, "none": 0}
+    wanted = words.get(charge, charge)
     if wanted != kept:
         raise BookingFinished(current_status=locked.booking.status, allowed_events=[])
     paid = sum(payment.amount for payment in locked.payments if payment.decision == "USED")

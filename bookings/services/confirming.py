@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from django.db import transaction
 from bookings import rules
 from bookings.models import Booking, BookingContact
 from bookings.services.ending import end_for_lost_money, expire_locked
-from bookings.services.locking import Locked, lock_row
+from bookings.services.locking import Locked, Moved, lock_row
 from bookings.states import TERMINAL, S
 from clients import services as clients
 from notifications import services as notifications
@@ -21,6 +22,7 @@ from palms.errors import settle_constraints
 from payments import rules as money_rules
 from payments import services as money
 from payments.models import Payment
+from payments.providers.base import Seen
 from payments.targets import Close, Sighting
 from slots import services as slots
 from slots.models import Claim, Slot
@@ -79,20 +81,25 @@ def give_up(payment_id: int, close: Close) -> None:
 def _lock(payment_id: int, seen: Sighting) -> _Scene:
     """Lock what the sighting may touch, in the one order. The place is locked only where a decision is due."""
     while True:
-        row = Payment.objects.values("decision", "snapshot", "booking_id", "booking__slot_id").get(pk=payment_id)
-        decides = row["decision"] is None and money_rules.has_money(seen.payment)
-        slot_id = row["booking__slot_id"] or (row["snapshot"] or {}).get("slot_id")
-        slot = slots.lock_slots([slot_id])[0] if decides or row["booking_id"] else None
-        others = [row["booking_id"]] if row["booking_id"] else []
-        payments = money.lock_payments(ids=[payment_id], booking_ids=others)
-        payment = next(p for p in payments if p.pk == payment_id)
-        booking = lock_row(payment.booking_id) if payment.booking_id else None
-        placed = slot is not None and (booking is None or booking.slot_id == slot.pk)
-        if payment.booking_id != row["booking_id"] or (booking is not None and not placed):
-            continue  # it was confirmed or moved while we waited
-        if payment.decision is None and money_rules.has_money(seen.payment) and not placed:
-            continue
-        return _Scene(payment, booking, slot, payments)
+        with suppress(Moved), transaction.atomic():  # a try that found it moved lets its locks go
+            return _try_lock(payment_id, has_money=money_rules.has_money(seen.payment))
+
+
+def _try_lock(payment_id: int, *, has_money: bool) -> _Scene:
+    row = Payment.objects.values("decision", "snapshot", "booking_id", "booking__slot_id").get(pk=payment_id)
+    slot_id = row["booking__slot_id"] or (row["snapshot"] or {}).get("slot_id")
+    due = row["decision"] is None and has_money
+    slot = slots.lock_slots([int(slot_id or 0)])[0] if due or row["booking_id"] else None
+    payments = money.lock_payments(ids=[payment_id], booking_ids=[row["booking_id"]] if row["booking_id"] else [])
+    payment = next(p for p in payments if p.pk == payment_id)
+    booking = lock_row(payment.booking_id) if payment.booking_id else None
+    if payment.booking_id != row["booking_id"] or (
+        booking is not None and slot is not None and booking.slot_id != slot.pk
+    ):
+        raise Moved
+    if payment.decision is None and has_money and slot is None:
+        raise Moved
+    return _Scene(payment, booking, slot, payments)
 
 
 def _let_go_what_loses_its_money(scene: _Scene, seen: Sighting, now: datetime) -> None:
@@ -108,8 +115,8 @@ def _let_go_what_loses_its_money(scene: _Scene, seen: Sighting, now: datetime) -
 def _never_backwards(payment: Payment, seen: Sighting) -> bool:
     """Whether the sighting can move this payment at all: an old one (still pending, still held) cannot."""
     if payment.status == Payment.Status.CAPTURED:
-        return seen.payment.status is money_rules.Seen.TAKEN
-    return seen.payment.status in (money_rules.Seen.TAKEN, money_rules.Seen.CANCELED)
+        return seen.payment.status is Seen.TAKEN
+    return seen.payment.status in (Seen.TAKEN, Seen.CANCELED)
 
 
 def _decide(scene: _Scene, seen: Sighting, now: datetime) -> None:

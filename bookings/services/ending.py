@@ -124,7 +124,11 @@ def _end(
         step(reason=reason, at=now)
         booking.save(update_fields=["status", "reason", "finished_at", "expires_at"])
         slots.release(booking_ids=[booking.pk])
-        if cause == "cancel" and booking.policy.get("reopen") == "manual" and not Claim.objects.filter(slot_id=booking.slot_id).exists():
+        if (
+            cause == "cancel"
+            and booking.policy.get("reopen") == "manual"
+            and not Claim.objects.filter(slot_id=booking.slot_id).exists()
+        ):
             slots.withdraw(locked.slot)
         money.give_back(locked.payments, keep=keep, cause=cause, now=now)
         notifications.tell(club_id=booking.club_id, booking_id=booking.pk, event=event, now=now)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
 from django_fsm import can_proceed, has_transition_perm
 
 from bookings.errors import BookingFinished, BookingNotFound, TransitionRefused
@@ -26,21 +28,31 @@ class Locked:
     slot: Slot
 
 
+class Moved(Exception):
+    """What was read before the locks is not so any more: let go, and start over."""
+
+
 def lock_booking(booking_id: int) -> Locked:
     """Lock a booking with everything before it: area, instructor, slot, its payments, then itself.
 
-    Its slot is read first without locks and again after; if it moved meanwhile, the caller's next try sees the new one.
+    Its slot is read first without locks and again after; where it moved meanwhile, the locks are let go and sought again.
     Raises BookingNotFound.
     """
     while True:
-        slot_id = Booking.objects.filter(pk=booking_id).values_list("slot_id", flat=True).first()
-        if slot_id is None:
-            raise BookingNotFound
-        (slot,) = slots.lock_slots([slot_id])
-        payments = money.lock_payments(booking_ids=[booking_id])
-        booking = lock_row(booking_id)
-        if booking.slot_id == slot_id:
-            return Locked(booking, payments, slot)
+        with suppress(Moved), transaction.atomic():
+            return _try_lock(booking_id)
+
+
+def _try_lock(booking_id: int) -> Locked:
+    slot_id = Booking.objects.filter(pk=booking_id).values_list("slot_id", flat=True).first()
+    if slot_id is None:
+        raise BookingNotFound
+    (slot,) = slots.lock_slots([slot_id])
+    payments = money.lock_payments(booking_ids=[booking_id])
+    booking = lock_row(booking_id)
+    if booking.slot_id != slot_id:
+        raise Moved
+    return Locked(booking, payments, slot)
 
 
 def lock_row(booking_id: int) -> Booking:
@@ -50,7 +62,7 @@ def lock_row(booking_id: int) -> Booking:
 
 def allowed_events(booking: Booking) -> list[str]:
     """Return the names of the transitions that this status has."""
-    return sorted(t.name for t in booking.get_available_status_transitions())  # type: ignore[attr-defined]
+    return sorted(t.name for t in booking.get_available_status_transitions())
 
 
 def require(booking: Booking, step: Callable[..., Any], actor: Actor) -> None:

@@ -11,7 +11,7 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 
 from bookings.models import Booking, BookingContact, BookingParticipant
-from clients.phones import normal_phone
+from clients.rules import normal_phone
 from clubs.models import Club
 from palms.errors import ValidationFailed
 from payments.models import Payment

@@ -228,9 +228,15 @@ def _begin(locked: Locked, now: datetime, locale: str) -> intents.Job:
         raise TransitionRefused(current_status=booking.status, allowed_events=allowed_events(booking))
     payment = money.open_payment(
         money.Start(
-            club_id=booking.club_id, client_id=booking.client_id, account=account,
-            amount=booking.price - booking.secured_amount, currency=booking.currency, two_stage=two_stage,
-            description=f"{booking.club.name}: {booking.pk}", snapshot=None, booking_id=booking.pk,
+            club_id=booking.club_id,
+            client_id=booking.client_id,
+            account=account,
+            amount=booking.price - booking.secured_amount,
+            currency=booking.currency,
+            two_stage=two_stage,
+            description=f"{booking.club.name}: {booking.pk}",
+            snapshot=None,
+            booking_id=booking.pk,
         )  # fmt: skip
     )
     return money.plan_page(payment, locale=locale, now=now)

@@ -35,10 +35,6 @@ PAGE_LIFE = timedelta(minutes=75)  # a provider's page lives an hour; later a pe
 SLACK = timedelta(hours=1)  # how far the provider's clock may be from ours
 
 
-def _get(job: Job) -> tuple[Payment, Provider]:
-    return _reach(job.subject_id)
-
-
 def _reach(payment_id: int) -> tuple[Payment, Provider]:
     """Load a payment and its provider; from here on no database connection waits for the provider."""
     waiting = Exists(Refund.objects.filter(payment=OuterRef("pk"), state=Refund.State.INTENDED))
@@ -59,18 +55,10 @@ def _sight(payment: Payment, provider: Provider, patience: float, seen: PaymentS
 
 def call_create(job: Job) -> Outcome:
     """Ask for a payment page; after the provider has forgotten our key, look for it instead of asking again."""
-    payment, provider = _get(job)
-    new = NewPayment(
-        token=payment.token,
-        amount=Money(payment.amount, payment.currency),
-        two_stage=payment.two_stage,
-        description=payment.description,
-        return_url=target_of(payment).return_url(payment),
-        locale=str(job.payload.get("locale", "ru")),
-    )
     try:
+        payment, provider = _reach(job.subject_id)
         if not job.key_is_stale(now_utc()):
-            return Done(Sighting(provider.create(new, key=job.key, patience=job.patience)))
+            return Done(Sighting(provider.create(_new(payment, job), key=job.key, patience=job.patience)))
         since, until = payment.created_at - SLACK, payment.created_at + intents.KEY_LIFE + SLACK
         found = provider.find(payment.token, since=since, until=until, patience=job.patience)
         return Done(Sighting(found)) if found else Refused("never created")
@@ -80,14 +68,29 @@ def call_create(job: Job) -> Outcome:
         return Unknown(str(error))
 
 
+def _new(payment: Payment, job: Job) -> NewPayment:
+    return NewPayment(
+        token=payment.token,
+        amount=Money(payment.amount, payment.currency),
+        two_stage=payment.two_stage,
+        description=payment.description,
+        return_url=target_of(payment).return_url(payment),
+        locale=str(job.payload.get("locale", "ru")),
+    )
+
+
 def apply_create(job: Job, outcome: Done | Refused | Later) -> None:
     payment = Payment.objects.get(pk=job.subject_id)
     if isinstance(outcome, Refused):
         target_of(payment).give_up(payment.pk, _closer(job, outcome))
         return
     seen: Sighting = outcome.answer
-    if seen.payment.status is Seen.PENDING and seen.payment.token == payment.token and _keep_page(payment, seen.payment):
-        intents.finish(job, outcome)
+    if (
+        seen.payment.status is Seen.PENDING
+        and seen.payment.token == payment.token
+        and _keep_page(payment, seen.payment)
+    ):
+        intents.finish(job, Done())
         return
     target_of(payment).door(payment_id=payment.pk, seen=seen, close=_closer(job, outcome))
 
@@ -135,9 +138,9 @@ def call_refund(job: Job) -> Outcome:
 
 def _act_and_read(job: Job, act: Callable[[Payment, Provider], None]) -> Outcome:
     """Make one call that moves money, then read what is true. A refusal is read and derived again, never believed alone."""
-    payment, provider = _get(job)
     refused = ""
     try:
+        payment, provider = _reach(job.subject_id)
         try:
             act(payment, provider)
         except ProviderRefused as no:
@@ -162,7 +165,7 @@ def apply_movement(job: Job, outcome: Done | Refused | Later) -> None:
             intents.postpone(job, now + intents.pause(min(job.attempts + 3, 11)))
             return
         if not mine and (refused or job.key_is_stale(now)):
-            for refund in Refund.objects.filter(pk=job.payload.get("refund_id"), state=Refund.State.INTENDED):
+            for refund in Refund.objects.filter(pk=job.payload.get("refund_id", 0), state=Refund.State.INTENDED):
                 refuse_refund(payment, refund, reason=refused or "never made", now=now)
         intents.finish(job, Refused(refused) if refused else Done())
 
@@ -172,11 +175,11 @@ def apply_movement(job: Job, outcome: Done | Refused | Later) -> None:
 
 def call_watch(job: Job) -> Outcome:
     """Look at a payment that nobody has told us the end of. A lost notification costs a minute."""
-    payment, provider = _get(job)
     now = now_utc()
-    if not payment.provider_payment_id:
-        return Later(now + LOOK_EVERY)  # its page is still being asked for
     try:
+        payment, provider = _reach(job.subject_id)
+        if not payment.provider_payment_id:
+            return Later(now + LOOK_EVERY)  # its page is still being asked for
         sighting = _sight(payment, provider, job.patience)
     except ProviderUnknown as error:
         return Unknown(str(error))
@@ -222,10 +225,10 @@ def look_again(*, payment_id: int, patience: float) -> None:
     if open_call is not None:
         intents.run(open_call.pk, patience=patience)
         return
-    payment, provider = _reach(payment_id)
-    if not payment.provider_payment_id:
-        return
     try:
+        payment, provider = _reach(payment_id)
+        if not payment.provider_payment_id:
+            return
         sighting = _sight(payment, provider, patience)
     except (ProviderUnknown, ProviderRefused):
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-
 from palms import intents
 from palms.models import Intent
 from payments import rules

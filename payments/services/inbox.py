@@ -87,15 +87,17 @@ def call_read(job: Job) -> Outcome:
     if stored.payment is None or stored.payment.account is None:
         return Refused("an event about nobody's payment")
     intents.let_go()
-    provider = provider_for(stored.payment.account)
     payment_id = stored.payment.provider_payment_id or str(job.payload["object_id"])
     try:
+        provider = provider_for(stored.payment.account)
         seen = provider.read(payment_id, patience=job.patience)
         refunds = provider.refunds(seen.id, patience=job.patience) if seen.status is Seen.TAKEN else []
     except ProviderUnknown as error:
         return Unknown(str(error))
     except ProviderRefused as no:
-        return Unknown(str(no)) if no.code in ("invalid_credentials", "forbidden", "not_configured") else Refused(str(no))
+        return (
+            Unknown(str(no)) if no.code in ("invalid_credentials", "forbidden", "not_configured") else Refused(str(no))
+        )
     return Done(Sighting(seen, tuple(refunds)))
 
 

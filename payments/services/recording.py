@@ -8,10 +8,11 @@ from datetime import datetime
 
 from django.db.models import Q
 
+from palms.models import Intent
 from palms.text import storable
 from payments.models import Decision, Payment, Refund
 from payments.providers.base import PaymentSeen, RefundSeen, Seen, SeenRefund
-from payments.rules import has_money, is_strange
+from payments.rules import Step, has_money, is_strange
 from payments.services.deciding import decide_return
 from payments.targets import Sighting
 
@@ -55,7 +56,8 @@ def _copy(payment: Payment, seen: PaymentSeen) -> list[str]:
     if payment.trouble.startswith(NOT_BELIEVED):
         payment.trouble = ""  # this answer is about it
     return [
-        "trouble", "provider_payment_id", "provider_status", "payment_method", "provider_data", "confirmation_url", "hold_expires_at",
+        "trouble", "provider_payment_id", "provider_status", "payment_method", "provider_data", "confirmation_url",
+        "hold_expires_at",
     ]  # fmt: skip
 
 
@@ -65,7 +67,7 @@ def _move(payment: Payment, seen: PaymentSeen, now: datetime) -> list[str]:
     if seen.status is Seen.HELD and payment.status in (S.PENDING, S.VOIDED, S.FAILED):
         payment.authorize()
     elif seen.status is Seen.TAKEN and payment.status != S.CAPTURED:
-        payment.capture(captured=min(seen.taken, payment.amount), at=seen.captured_at or now)
+        payment.capture(captured=min(seen.taken, _asked_for(payment)), at=seen.captured_at or now)
         return ["status", "captured", "captured_at"]
     elif seen.status is Seen.CANCELED and payment.status == S.AUTHORIZED:
         payment.void()
@@ -74,6 +76,13 @@ def _move(payment: Payment, seen: PaymentSeen, now: datetime) -> list[str]:
         payment.decision_reason = payment.decision_reason or seen.cancel_reason[:40]
         return ["status", "decision_reason"]
     return ["status"]
+
+
+def _asked_for(payment: Payment) -> int:
+    """Return the most that can have been taken: what our capture asked for, whatever sum the provider still shows."""
+    captures = Intent.objects.filter(club_id=payment.club_id, kind=Step.CAPTURE, subject_id=payment.pk)
+    asked = captures.exclude(state=Intent.State.REFUSED).order_by("-pk").first()
+    return int(asked.payload["amount"]) if asked else payment.amount
 
 
 def _record_refund(payment: Payment, seen: RefundSeen, now: datetime) -> None:
@@ -97,7 +106,9 @@ def _record_refund(payment: Payment, seen: RefundSeen, now: datetime) -> None:
 def _record_strangers_refund(payment: Payment, seen: RefundSeen, now: datetime) -> None:
     room = payment.captured - payment.refunded
     for intended in Refund.objects.filter(payment=payment, state=Refund.State.INTENDED, provider_refund_id=None):
-        if seen.amount.amount > room:  # the provider has no room for ours any more: it cannot have happened, nor will it
+        if (
+            seen.amount.amount > room
+        ):  # the provider has no room for ours any more: it cannot have happened, nor will it
             refuse_refund(payment, intended, reason="returned in the provider's cabinet", now=now)
             room = payment.captured - payment.refunded
     amount = min(seen.amount.amount, room)

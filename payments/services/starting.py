@@ -72,7 +72,9 @@ def plan_page(payment: Payment, *, locale: str, now: datetime) -> intents.Job:
     return intents.job_of(page, patience=10.0)
 
 
-def record_onsite(*, club_id: int, client_id: int, booking_id: int, amount: int, currency: str, now: datetime) -> Payment:
+def record_onsite(
+    *, club_id: int, client_id: int, booking_id: int, amount: int, currency: str, now: datetime
+) -> Payment:
     """Record money that staff took on site, USED for its booking. The booking is locked by the caller."""
     payment = Payment(
         club_id=club_id, client_id=client_id, booking_id=booking_id, provider=Provider.ONSITE, amount=amount,

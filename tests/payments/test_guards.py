@@ -31,7 +31,13 @@ def moved(payment: Payment, *statuses: str) -> Payment:
     return payment
 
 
-WAYS = {"PENDING": (), "AUTHORIZED": ("AUTHORIZED",), "CAPTURED": ("CAPTURED",), "VOIDED": ("AUTHORIZED", "VOIDED"), "FAILED": ("FAILED",)}
+WAYS = {
+    "PENDING": (),
+    "AUTHORIZED": ("AUTHORIZED",),
+    "CAPTURED": ("CAPTURED",),
+    "VOIDED": ("AUTHORIZED", "VOIDED"),
+    "FAILED": ("FAILED",),
+}
 MOVES = {
     ("PENDING", "AUTHORIZED"), ("PENDING", "CAPTURED"), ("PENDING", "FAILED"), ("AUTHORIZED", "CAPTURED"),
     ("AUTHORIZED", "VOIDED"),

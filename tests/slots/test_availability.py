@@ -89,11 +89,18 @@ def test_the_query_and_the_rule_agree_on_what_is_free() -> None:
     for _ in range(60):
         start = first.date_from + timedelta(minutes=30 * random.randrange(1, 40))
         minutes, area, person = random.choice([60, 90, 120]), random.choice(areas), random.choice(people)
-        same = Slot.objects.filter(date_from=start, date_to=start + timedelta(minutes=minutes), area=area, instructor=person)
+        same = Slot.objects.filter(
+            date_from=start, date_to=start + timedelta(minutes=minutes), area=area, instructor=person
+        )
         if not same.exists():
             rows.add(
                 SlotFactory(
-                    club=club, area=area, instructor=person, start=start, minutes=minutes, price=0,
+                    club=club,
+                    area=area,
+                    instructor=person,
+                    start=start,
+                    minutes=minutes,
+                    price=0,
                     capacity=random.choice([1, 3]),
                 )  # fmt: skip
             )
