@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from bookings.models import BookingContact
 from bookings.services import Typed
-from clients.phones import normal_phone
+from clients.rules import normal_phone
 from palms.errors import ValidationFailed
 
 NAME_LIMIT = 200
@@ -46,10 +46,14 @@ class CheckoutForm(forms.Form):
         widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
     )
     consent = forms.BooleanField(
-        error_messages={"required": _("Without your consent the club may not keep your name and phone, so it cannot book.")}
+        error_messages={
+            "required": _("Without your consent the club may not keep your name and phone, so it cannot book.")
+        }
     )
 
-    def __init__(self, data: Mapping[str, Any] | None = None, *, places: int, initial: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, *, places: int, initial: dict[str, Any] | None = None
+    ) -> None:
         super().__init__(data, initial=initial)
         self.places = places
         self.use_required_attribute = True
@@ -67,11 +71,15 @@ class CheckoutForm(forms.Form):
                     required=False,
                     max_length=NAME_LIMIT,
                 )
-        for name, bound in self.fields.items():
-            hints = [f"{name}-hint"] if bound.help_text else []
-            if self.is_bound and name in self.errors:
-                hints.append(f"{name}-error")
-            bound.widget.attrs |= {"aria-describedby": " ".join(hints)} if hints else {}
+        self._describe()
+
+    def _describe(self) -> None:
+        """Tie each field to its hint and to its error, for those who hear the page."""
+        for name, field in self.fields.items():
+            words = [f"{name}-hint"] if field.help_text else []
+            words += [f"{name}-error"] if self.is_bound and name in self.errors else []
+            if words:
+                field.widget.attrs["aria-describedby"] = " ".join(words)
 
     @property
     def name_rows(self) -> list[forms.BoundField]:
@@ -103,7 +111,10 @@ class CheckoutForm(forms.Form):
     def leave_only(self, places: int) -> None:
         """Say that fewer places are left than were asked for."""
         name = "participants_count" if "participants_count" in self.fields else None
-        self.add_error(name, ngettext("Only %(count)d place is left", "Only %(count)d places are left", places) % {"count": places})
+        self.add_error(
+            name, ngettext("Only %(count)d place is left", "Only %(count)d places are left", places) % {"count": places}
+        )
+        self._describe()
 
     def refuse(self, refusal: ValidationFailed) -> None:
         """Put a service's refusal beside the fields it speaks of."""
@@ -111,6 +122,7 @@ class CheckoutForm(forms.Form):
             self.add_error(name if name in self.fields else None, messages)
         if not self.errors:
             self.add_error(None, str(refusal))
+        self._describe()
 
 
 class CancelForm(forms.Form):

@@ -35,6 +35,7 @@ urlpatterns = [
     path("checkout/<token:token>/return/", views.CheckoutReturn.as_view(), name="checkout-return"),
     path("checkout/<token:token>/release/", views.ReleaseHold.as_view(), name="checkout-release"),
     path("booking/<token:token>/", views.BookingPage.as_view(), name="booking"),
+    path("booking/<token:token>/pay/", views.PayForApproved.as_view(), name="booking-pay"),
     path("booking/<token:token>/cancel/", views.CancelBooking.as_view(), name="booking-cancel"),
     path("<slug:slug>/slots/<row:slot_id>/", views.CheckoutPage.as_view(), name="slot"),
 ]

@@ -16,7 +16,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views import View
 
-from bookings import selectors, services
+from bookings import rules, selectors, services
 from bookings.errors import HoldExpired, TransitionRefused
 from bookings.forms import CancelForm, CheckoutForm, carried, carried_from, key_of, new_key
 from bookings.models import Booking
@@ -145,8 +145,18 @@ class BookingPage(SecretView):
             "payments": selectors.payments_of(booking),
             "cancel": selectors.cancel_offer(booking, now),
             "is_over": booking.date_to <= now,
+            "has_expired": rules.has_expired(booking, now),
         }
         return render(request, "bookings/booking.html", context)
+
+
+class PayForApproved(SecretView):
+    """The club has agreed: on to the bank's page."""
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        booking = selectors.booking_by_token(token)
+        actor = Actor(Kind.CLIENT, booking.client_id, through="page")
+        return SeeOther(services.pay_for_approved(booking_id=booking.pk, actor=actor))
 
 
 class CancelBooking(SecretView):
@@ -316,7 +326,11 @@ def _visitor(request: HttpRequest) -> str:
 def _own_hold(request: HttpRequest, club: Club, slot_id: int) -> str:
     """Return the token of this visitor's living hold or request on the slot, or an empty string."""
     visitor = request.get_signed_cookie(VISITOR, default="", salt=VISITOR)
-    own = selectors.repeated(club_id=club.pk, slot_id=slot_id, key="", visitor=visitor, now=now_utc()) if visitor else None
+    own = (
+        selectors.repeated(club_id=club.pk, slot_id=slot_id, key="", visitor=visitor, now=now_utc())
+        if visitor
+        else None
+    )
     return own.token if own else ""
 
 
