@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -13,18 +14,28 @@ from django.db import transaction
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from clubs.models import ApiKey, Club, Membership, User
+from clubs.models import ApiKey, Area, Club, Membership, User
 from palms.actors import Actor, acting
 from palms.clock import now_utc
 from palms.errors import DomainError, NotFound, NotPermitted, ValidationFailed, refusing
+from palms.money import EXPONENTS
 
 SCOPES = ("slots:read", "slots:write", "bookings:read", "bookings:write", "clients:read", "payments:read")
+RESERVED = frozenset({"admin", "api", "booking", "checkout", "health", "language", "media", "problems", "static"})
+YEAR_MINUTES, MOST_DAYS = 366 * 24 * 60, 3660
 SHOWN_OF_KEY = 16  # how much of a key stays readable, to tell one from another
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is misread: i, l, o, 0, 1
 
 
 class LastOwner(DomainError):
     code, title = "last_owner", _("A club keeps at least one owner")
+
+
+class AreaInUse(DomainError):
+    code, title = (
+        "area_in_use",
+        _("Bookings of several parties overlap here, so one party at a time is not possible yet"),
+    )
 
 
 class AlreadyMember(DomainError):
@@ -158,6 +169,38 @@ def _leave_an_owner(membership: Membership) -> None:
     others = Membership.objects.filter(club_id=membership.club_id, role=Membership.Role.OWNER).exclude(pk=membership.pk)
     if membership.role == Membership.Role.OWNER and not others.exists():
         raise LastOwner
+
+
+@transaction.atomic
+def check_exclusive(*, area_id: int, exclusive: bool) -> None:
+    """Lock an area and see whether what is taken on it lets `exclusive` become so; nothing is written.
+
+    The lock stays until the caller's transaction ends, so that the answer holds when the row is saved.
+
+    Raises:
+        AreaInUse: claims of different slots overlap on it.
+    """
+    Area.objects.select_for_update(no_key=True).get(pk=area_id)
+    with refusing(AreaInUse, "claim_no_overlap_on_area"), transaction.atomic():
+        Area.objects.filter(pk=area_id).update(exclusive=exclusive)
+        transaction.set_rollback(True)
+
+
+def problems_of_club(
+    *, slug: str, timezone: str, currency: str, minutes: Mapping[str, int], horizon_days: int
+) -> dict[str, str]:
+    """Return what is wrong with a club's address, zone, currency and spans, by field: what the pages could not show."""
+    wrong: dict[str, str] = {}
+    if slug in RESERVED:
+        wrong["slug"] = _t("This address belongs to Palms itself.")
+    if timezone not in available_timezones():
+        wrong["timezone"] = _t("There is no such time zone; for example Europe/Moscow.")
+    if currency not in EXPONENTS:
+        wrong["currency"] = _t("Palms does not know this currency; for example RUB.")
+    wrong |= {name: _t("At most a year.") for name, value in minutes.items() if value > YEAR_MINUTES}
+    if horizon_days > MOST_DAYS:
+        wrong["horizon_days"] = _t("At most ten years.")
+    return wrong
 
 
 def _known_role(role: str) -> None:

@@ -1,0 +1,142 @@
+"""Money in the back office: looked at, never edited. A provider's credentials go in and are never shown again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from palms.admin import (
+    KeepsClub,
+    OwnRelated,
+    PalmsAdmin,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    history_inline,
+    local,
+    register_history,
+)
+from palms.secrets import seal
+from palms.templatetags.palms import money
+from payments.models import Payment, Provider, ProviderAccount, ProviderEvent, Refund
+
+
+class AccountForm(KeepsClub):
+    chosen_once = frozenset({"club", "provider", "account_id"})
+    shop_id = forms.CharField(label=_("shop id"), max_length=64, required=False)
+    secret_key = forms.CharField(
+        label=_("secret key"), max_length=200, required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("Never shown again. Leave both empty to keep what is stored."),
+    )  # fmt: skip
+
+    class Meta:
+        model = ProviderAccount
+        fields = ("club", "provider", "account_id", "is_test", "is_default")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["shop_id"].widget = forms.PasswordInput(attrs={"autocomplete": "off"})
+        if "provider" in self.fields:
+            choices = [choice for choice in Provider.choices if choice[0] != Provider.ONSITE]  # needs no account
+            self.fields["provider"].choices = choices  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        entered = super().clean() or self.cleaned_data
+        shop_id, key = entered.get("shop_id"), entered.get("secret_key")
+        if bool(shop_id) != bool(key):
+            self.add_error("secret_key", _t("Enter the shop id and the secret key together."))
+        if not self.instance.pk and not key and "secret_key" not in self.errors:
+            self.add_error("secret_key", _t("A new account needs its credentials."))
+        club = entered.get("club") or getattr(self.instance, "club", None)
+        others = ProviderAccount.objects.filter(club=club, is_default=True).exclude(pk=self.instance.pk)
+        if club and entered.get("is_default") and others.exists():
+            self.add_error("is_default", _t("Another account is used at checkout; untick it there first."))
+        return entered
+
+    def save(self, commit: bool = True) -> ProviderAccount:
+        if self.cleaned_data.get("secret_key"):
+            given = {name: self.cleaned_data[name] for name in ("shop_id", "secret_key")}
+            self.instance.credentials = seal(given)
+        account: ProviderAccount = super().save(commit)
+        return account
+
+
+@admin.register(ProviderAccount)
+class ProviderAccountAdmin(PalmsAdmin):
+    """Which account it is never changes: payments were made with it."""
+
+    form = AccountForm
+    adds = changes = True
+    fixed = ("club", "provider", "account_id", "is_test")
+    list_display = ("id", "club", "provider", "account_id", "is_test", "is_default")
+    list_filter = (("club", OwnRelated),)
+    list_select_related = ("club",)
+    fields = ("club", "provider", "account_id", "is_test", "is_default", "shop_id", "secret_key")
+    inlines = (history_inline(ProviderAccount, "is_default"),)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is not None and not self.has_change_permission(request, obj):
+            return self.fields[:-2]  # the two that are typed belong to the form only
+        return self.fields
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj is not None else ()
+
+
+class RefundInline(ReadOnlyInline):
+    model = Refund
+    fields = ("created_at", "amount", "cause", "state", "reason", "finished_at")
+
+
+class NoticeInline(ReadOnlyInline):
+    model = ProviderEvent
+    fields = ("received_at", "event", "object_id", "times", "applied_at")
+
+
+@admin.register(Payment)
+class PaymentAdmin(ReadOnlyAdmin):
+    list_display = ("id", "created", "club", "client", "sum", "status", "decision", "provider", "trouble")
+    list_filter = ("status", "decision", "provider", ("club", OwnRelated))
+    list_select_related = ("club", "client")
+    search_fields = ("=id", "=provider_payment_id", "=order_id")
+    inlines = (
+        RefundInline,
+        NoticeInline,
+        history_inline(Payment, "status", "decision", "keep", "captured", "refunded"),
+    )
+
+    @admin.display(description=_("created"))
+    def created(self, payment: Any) -> str:
+        return local(payment.created_at, payment.club)
+
+    @admin.display(description=_("amount"))
+    def sum(self, payment: Any) -> str:
+        return money(payment.amount, payment.currency)
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    list_display = ("id", "club", "payment_id", "sum", "cause", "state", "created_at", "finished_at")
+    list_filter = ("state", ("club", OwnRelated))
+    list_select_related = ("club", "payment")
+
+    @admin.display(description=_("amount"))
+    def sum(self, refund: Any) -> str:
+        return money(refund.amount, refund.payment.currency)
+
+
+@admin.register(ProviderEvent)
+class ProviderEventAdmin(ReadOnlyAdmin):
+    list_display = ("id", "club", "provider", "event", "object_id", "times", "received_at", "applied_at")
+    list_filter = ("provider", ("club", OwnRelated))
+    list_select_related = ("club",)
+    search_fields = ("=object_id",)
+
+
+for model in (ProviderAccount, Payment, Refund):
+    register_history(model)
