@@ -31,7 +31,10 @@ KEY_LIFE = timedelta(hours=23)  # providers forget a key after 24 h; then we rea
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A claimed intent. `patience` is how many seconds the caller can wait for the outside."""
+    """A claimed intent. `patience` is how many seconds the caller can wait for the outside.
+
+    `subject` is the row it is about, where the planner has it at hand: its call need not read it again.
+    """
 
     id: int
     club_id: int
@@ -42,6 +45,7 @@ class Job:
     attempts: int
     first_sent_at: datetime
     patience: float
+    subject: Any = None
 
     def key_is_stale(self, now: datetime) -> bool:
         """Whether the provider may have forgotten our key, so that a repeat would be a second operation."""
@@ -149,10 +153,10 @@ def take_over(intent: Intent, *, now: datetime) -> None:
     intent.due_at, intent.attempts, intent.first_sent_at = now + LEASE, 1, now
 
 
-def job_of(intent: Intent, *, patience: float) -> Job:
+def job_of(intent: Intent, *, patience: float, subject: Any = None) -> Job:
     return Job(
         intent.pk, intent.club_id, intent.kind, intent.subject_id, intent.key, intent.payload, intent.attempts,
-        intent.first_sent_at or intent.created_at, patience,
+        intent.first_sent_at or intent.created_at, patience, subject,
     )  # fmt: skip
 
 

@@ -79,6 +79,13 @@ def has_money(seen: PaymentSeen) -> bool:
     return seen.status in (Seen.HELD, Seen.TAKEN)
 
 
+def moves(payment: Payment, seen: PaymentSeen) -> bool:
+    """Whether an answer can move a payment that has money: an old one (still pending, still held) cannot."""
+    if payment.status == "CAPTURED":
+        return seen.status is Seen.TAKEN
+    return seen.status in (Seen.TAKEN, Seen.CANCELED)
+
+
 def standing_after(payment: Payment, seen: PaymentSeen, refunds: tuple[RefundSeen, ...]) -> int:
     """Return how much of a USED payment would still stand once this is recorded."""
     keep = payment.keep or 0

@@ -22,7 +22,6 @@ from palms.errors import settle_constraints
 from payments import rules as money_rules
 from payments import services as money
 from payments.models import Payment
-from payments.providers.base import Seen
 from payments.targets import Close, Sighting
 from slots import services as slots
 from slots.models import Claim, Slot
@@ -108,15 +107,8 @@ def _let_go_what_loses_its_money(scene: _Scene, seen: Sighting, now: datetime) -
     if booking is None or booking.status != S.CONFIRMED or payment.decision != "USED" or scene.slot is None:
         return
     loss = money.standing(payment) - money_rules.standing_after(payment, seen.payment, seen.refunds)
-    if loss > 0 and booking.secured_amount - loss < booking.price and _never_backwards(payment, seen):
+    if loss > 0 and booking.secured_amount - loss < booking.price and money_rules.moves(payment, seen.payment):
         end_for_lost_money(Locked(booking, scene.payments, scene.slot), now=now)
-
-
-def _never_backwards(payment: Payment, seen: Sighting) -> bool:
-    """Whether the sighting can move this payment at all: an old one (still pending, still held) cannot."""
-    if payment.status == Payment.Status.CAPTURED:
-        return seen.payment.status is Seen.TAKEN
-    return seen.payment.status in (Seen.TAKEN, Seen.CANCELED)
 
 
 def _decide(scene: _Scene, seen: Sighting, now: datetime) -> None:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 
 from palms import intents
 from palms.clock import now_utc
@@ -35,20 +34,19 @@ PAGE_LIFE = timedelta(minutes=75)  # a provider's page lives an hour; later a pe
 SLACK = timedelta(hours=1)  # how far the provider's clock may be from ours
 
 
-def _reach(payment_id: int) -> tuple[Payment, Provider]:
+def _reach(payment_id: int, *, at_hand: Payment | None = None) -> tuple[Payment, Provider]:
     """Load a payment and its provider; from here on no database connection waits for the provider."""
-    waiting = Exists(Refund.objects.filter(payment=OuterRef("pk"), state=Refund.State.INTENDED))
-    payment = Payment.objects.select_related("account").annotate(refund_waits=waiting).get(pk=payment_id)
+    payment = at_hand or Payment.objects.select_related("account").get(pk=payment_id)
     if payment.account is None:
         raise ValueError(f"payment {payment.pk} has no provider account to ask")
     intents.let_go()
     return payment, provider_for(payment.account)
 
 
-def _sight(payment: Payment, provider: Provider, patience: float, seen: PaymentSeen | None = None) -> Sighting:
-    """Read a payment, and its refunds where there are any that we have not booked or closed."""
-    seen = seen or provider.read(payment.provider_payment_id or "", patience=patience)
-    if seen.status is Seen.TAKEN and (seen.refunded != payment.refunded or payment.refund_waits):
+def _sight(payment: Payment, provider: Provider, patience: float) -> Sighting:
+    """Read a payment, and its refunds where they may say more than we know."""
+    seen = provider.read(payment.provider_payment_id or "", patience=patience)
+    if seen.status is Seen.TAKEN and (seen.refunded or payment.refunded):
         return Sighting(seen, tuple(provider.refunds(seen.id, patience=patience)))
     return Sighting(seen)
 
@@ -56,7 +54,7 @@ def _sight(payment: Payment, provider: Provider, patience: float, seen: PaymentS
 def call_create(job: Job) -> Outcome:
     """Ask for a payment page; after the provider has forgotten our key, look for it instead of asking again."""
     try:
-        payment, provider = _reach(job.subject_id)
+        payment, provider = _reach(job.subject_id, at_hand=job.subject)
         if not job.key_is_stale(now_utc()):
             return Done(Sighting(provider.create(_new(payment, job), key=job.key, patience=job.patience)))
         since, until = payment.created_at - SLACK, payment.created_at + intents.KEY_LIFE + SLACK
@@ -80,30 +78,29 @@ def _new(payment: Payment, job: Job) -> NewPayment:
 
 
 def apply_create(job: Job, outcome: Done | Refused | Later) -> None:
-    payment = Payment.objects.get(pk=job.subject_id)
+    """Keep the page of a payment: the usual case, one statement. Where a notification was faster, the door decides."""
+    if isinstance(outcome, Done) and _keep_page(job.subject_id, outcome.answer.payment):
+        intents.finish(job, outcome)
+        return
+    target = target_of(Payment.objects.get(pk=job.subject_id))
     if isinstance(outcome, Refused):
-        target_of(payment).give_up(payment.pk, _closer(job, outcome))
-        return
-    seen: Sighting = outcome.answer
-    if (
-        seen.payment.status is Seen.PENDING
-        and seen.payment.token == payment.token
-        and _keep_page(payment, seen.payment)
-    ):
-        intents.finish(job, Done())
-        return
-    target_of(payment).door(payment_id=payment.pk, seen=seen, close=_closer(job, outcome))
+        target.give_up(job.subject_id, _closer(job, outcome))
+    elif isinstance(outcome, Done):
+        target.door(payment_id=job.subject_id, seen=outcome.answer, close=_closer(job, outcome))
 
 
-def _keep_page(payment: Payment, seen: PaymentSeen) -> bool:
-    """Store the fresh page of a payment: the usual case, one statement. False where a notification was faster."""
-    stored = Payment.objects.filter(pk=payment.pk, provider_payment_id__isnull=True).update(
-        provider_payment_id=seen.id,
-        provider_status=seen.provider_status[:40],
-        provider_data=storable(seen.raw),
-        confirmation_url=seen.confirmation_url,
+def _keep_page(payment_id: int, seen: PaymentSeen) -> bool:
+    fresh = Payment.objects.filter(pk=payment_id, token=seen.token, provider_payment_id__isnull=True)
+    return (
+        seen.status is Seen.PENDING
+        and fresh.update(
+            provider_payment_id=seen.id,
+            provider_status=seen.provider_status[:40],
+            provider_data=storable(seen.raw),
+            confirmation_url=seen.confirmation_url,
+        )
+        == 1
     )
-    return stored == 1
 
 
 def call_capture(job: Job) -> Outcome:

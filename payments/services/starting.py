@@ -69,7 +69,7 @@ def plan_page(payment: Payment, *, locale: str, now: datetime) -> intents.Job:
         due_at=now + FIRST_LOOK,
     )  # fmt: skip
     Intent.objects.bulk_create([page, watch])
-    return intents.job_of(page, patience=10.0)
+    return intents.job_of(page, patience=10.0, subject=payment)
 
 
 def record_onsite(

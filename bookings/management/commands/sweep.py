@@ -9,7 +9,9 @@ from palms import intents
 
 
 class Command(BaseCommand):
-    help = "End what has expired and make the outside calls that are due. Cron can run this instead of beat and workers."
+    help = (
+        "End what has expired and make the outside calls that are due. Cron can run this instead of beat and workers."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         ended, called = services.end_expired(), intents.run_due()
