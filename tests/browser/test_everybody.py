@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -131,10 +130,10 @@ def test_fifty_courts_scroll_inside_their_frame_with_both_axes_in_sight(
 
 
 @pytest.fixture
-def requests_of(open_page: OpenPage) -> Iterator[tuple[Page, list[str]]]:
+def requests_of(open_page: OpenPage) -> tuple[Page, list[str]]:
     page, asked = still(open_page(375)), []
     page.on("request", lambda request: asked.append(request.url))
-    yield page, asked
+    return page, asked
 
 
 def test_pages_ask_nobody_else(

@@ -188,11 +188,13 @@ def test_the_whole_way_by_keyboard_alone(open_page: OpenPage, site: str, court: 
     press_until(page, ".skip")
     press_until(page, '.club a[href="/palms/"]')
     page.keyboard.press("Enter")
+    page.wait_for_url("**/palms/")
     press_until(page, '[rel="next"]')
     page.keyboard.press("Enter")
     expect(page.locator("#day-title")).to_be_focused()  # focus follows the new day
     press_until(page, f'a[href$="/slots/{court.pk}/"]')
     page.keyboard.press("Enter")
+    page.wait_for_url("**/slots/**")
     for field, value in (("full_name", "Анна Петрова"), ("phone", "89123456789"), ("email", "anna@example.com")):
         press_until(page, f"#id_{field}")
         page.keyboard.type(value)
