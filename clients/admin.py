@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from clients.models import Client, Wallet, WalletEntry
 from clients.rules import normal_phone
@@ -22,6 +23,8 @@ from palms.templatetags.palms import money
 
 
 class ClientForm(KeepsClub):
+    phone = forms.CharField(label=_("phone"), max_length=40)  # in any spelling
+
     class Meta:
         model = Client
         fields = ("full_name", "phone", "email", "birth_date")
@@ -65,7 +68,7 @@ class WalletAdmin(ReadOnlyAdmin):
     search_fields = ("=number",)
     inlines = (EntryInline,)
 
-    @admin.display(description="balance")
+    @admin.display(description=_("balance"))
     def sum(self, wallet: Any) -> str:
         return money(wallet.balance, wallet.currency)
 

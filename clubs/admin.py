@@ -66,9 +66,6 @@ class ClubAdmin(PalmsAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return is_platform_admin(request)
 
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return self.inlines if obj is not None else ()
-
 
 class AreaForm(KeepsClub):
     class Meta:
@@ -95,9 +92,6 @@ class AreaAdmin(PalmsAdmin):
     list_select_related = ("club",)
     search_fields = ("name",)
     inlines = (history_inline(Area, "name", "exclusive", "mode", "is_active"),)
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return self.inlines if obj is not None else ()
 
 
 class InstructorForm(KeepsClub):
@@ -275,9 +269,6 @@ class StaffUserAdmin(PalmsAdmin, UserAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         always = ("last_login", "created_at")
         return always if is_platform_admin(request) else ("email", "is_staff", "is_superuser", *always)
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return self.inlines if obj is not None else ()
 
 
 for model in (Area, Instructor, Membership, ApiKey):

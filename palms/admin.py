@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -108,7 +108,7 @@ class PalmsAdmin(admin.ModelAdmin):
     paginator = Window
     show_full_result_count = False
     list_per_page, list_max_show_all = 50, 100
-    ordering: tuple[str, ...] = ("-pk",)  # type: ignore[misc]
+    ordering: ClassVar[tuple[str, ...]] = ("-pk",)
     sortable_by = ()  # only by what an index has
 
     def may(self, request: HttpRequest, row: Any, roles: Collection[str]) -> bool:
@@ -197,6 +197,10 @@ class PalmsAdmin(admin.ModelAdmin):
         made: Any = super().get_form(request, obj, change=change, **kwargs)
         made.actor = actor_of(request)
         return made
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Tables below a row are for looking: a POST brings nothing for them, and a new row has none."""
+        return () if obj is None or request.method == "POST" else super().get_inlines(request, obj)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         if any("\0" in text for name, texts in request.GET.lists() for text in (name, *texts)):

@@ -84,9 +84,6 @@ class ProviderAccountAdmin(PalmsAdmin):
             return self.fields[:-2]  # the two that are typed belong to the form only
         return self.fields
 
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return self.inlines if obj is not None else ()
-
 
 class RefundInline(ReadOnlyInline):
     model = Refund

@@ -81,7 +81,7 @@ class SlotForm(ServiceForm):
             wrong.append(("date_from", _t("This date is too far away.")))
         if free_until and start and free_until > start:
             wrong.append(("cancelation_time", _t("Free cancellation cannot last longer than the beginning.")))
-        if not 1 <= (entered.get("capacity") or 1) <= 1000:
+        if not 1 <= entered.get("capacity", 1) <= 1000:
             wrong.append(("capacity", _t("From 1 to 1000 places.")))
         return wrong
 
@@ -131,9 +131,6 @@ class SlotAdmin(ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return () if obj is None else super().get_readonly_fields(request, obj)
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return self.inlines if obj is not None else ()
 
     @admin.display(description=_("from"))
     def starts(self, slot: Any) -> str:
