@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.conf import settings
+from django.db.models import Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.translation import override
@@ -46,7 +47,8 @@ def compose_for_booking(notification: Notification) -> composers.Message:
 def compose_for_payment(notification: Notification) -> composers.Message:
     """Write a letter about money that goes back because there is no booking for it."""
     payment = Payment.objects.select_related("club").get(pk=notification.payment_id or 0)
-    contact = BookingContact.objects.filter(payment=payment).first()
+    mine = Q(payment=payment) | Q(booking_id=payment.booking_id, booking__isnull=False)
+    contact = BookingContact.objects.filter(mine).order_by("pk").first()
     if contact is None:
         return composers.Message("", "", "")
     facts = {

@@ -73,7 +73,7 @@ def cancel_offer(booking: Booking, now: datetime) -> CancelOffer:
 
 def repeated(*, club_id: int, slot_id: int, key: str, visitor: str, now: datetime) -> Payment | Booking | None:
     """Return what this checkout has made already: by its key, or this visitor's own living hold or request on the slot."""
-    payments = Payment.objects.filter(club_id=club_id)
+    payments = Payment.objects.filter(club_id=club_id).exclude(decision_reason="never_created")
     known = payments.filter(checkout_key=key).first()
     known = known or Booking.objects.filter(club_id=club_id, checkout_key=key).first()
     if known is not None or not visitor:

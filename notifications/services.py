@@ -5,7 +5,6 @@ from __future__ import annotations
 import smtplib
 from contextlib import suppress
 from datetime import datetime
-from email.utils import make_msgid
 
 from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMessage
@@ -47,7 +46,7 @@ def call_send(job: Job) -> Outcome:
         return Refused("nobody to write to")
     domain = settings.BASE_URL.split("//")[-1].split(":")[0] or "palms"
     letter = EmailMessage(
-        message.subject, message.text, to=[message.to], headers={"Message-ID": make_msgid(job.key, domain=domain)}
+        message.subject, message.text, to=[message.to], headers={"Message-ID": f"<{job.key}@{domain}>"}
     )
     try:
         letter.send(fail_silently=False)

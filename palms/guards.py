@@ -36,6 +36,22 @@ def foreign_key(*, table: str, name: str, columns: str, refers: str, options: st
     )
 
 
+def check(*, table: str, name: str, condition: str) -> RunSQL:
+    """Return the operation that adds a plain check whose subject Django's models do not name."""
+    return RunSQL(
+        sql=f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition})",
+        reverse_sql=f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+    )
+
+
+def unique(*, table: str, name: str, columns: str) -> RunSQL:
+    """Return the operation that adds a key for a composite foreign key to refer to."""
+    return RunSQL(
+        sql=f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE ({columns})",
+        reverse_sql=f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+    )
+
+
 def same_club(*, table: str, column: str, refers: str, name: str) -> RunSQL:
     """Return the operation that keeps a row and what it points at inside one club."""
     return foreign_key(table=table, name=name, columns=f"club_id, {column}", refers=f"{refers} (club_id, id)")

@@ -24,7 +24,7 @@ from palms.clock import now_utc
 from palms.models import Intent
 from palms.wake import wake
 
-LEASE = timedelta(seconds=75)  # longer than the longest call
+LEASE = timedelta(seconds=150)  # longer than a call, a read and a list with the longest patience each
 LONGEST_PAUSE = 3600.0
 KEY_LIFE = timedelta(hours=23)  # providers forget a key after 24 h; then we read, never repeat
 
@@ -186,12 +186,16 @@ def perform(job: Job) -> Outcome:
     """
     handler = HANDLERS[job.kind]
     let_go()
-    outcome = handler.call(job)
+    try:
+        outcome = handler.call(job)
+        if not isinstance(outcome, Unknown):
+            with transaction.atomic():
+                handler.apply(job, outcome)
+    except Exception as error:  # a defect or a busy database: it comes back, later and later, and is seen
+        _postpone(job, f"{type(error).__name__}: {error}")
+        raise
     if isinstance(outcome, Unknown):
         _postpone(job, outcome.error)
-        return outcome
-    with transaction.atomic():
-        handler.apply(job, outcome)
     return outcome
 
 
@@ -209,13 +213,22 @@ def run(intent_id: int, *, patience: float = 35.0) -> Outcome | None:
 
 
 def run_due(*, limit: int = 100, kinds: Iterable[str] | None = None) -> int:
-    """Claim and perform due intents, longest due first. Returns how many were tried. Needs no broker."""
-    for done in range(limit):
-        job = claim(kinds=kinds)
-        if job is None:
-            return done
-        perform(job)
-    return limit
+    """Claim and perform due intents, longest due first. Returns how many were tried. Needs no broker.
+
+    One that raises does not keep the others waiting: what was raised is raised together, at the end.
+    """
+    wanted = None if kinds is None else list(kinds)
+    defects: list[Exception] = []
+    tried = 0
+    while tried < limit and (job := claim(kinds=wanted)) is not None:
+        tried += 1
+        try:
+            perform(job)
+        except Exception as error:  # noqa: BLE001  raised below, when everybody has had a turn
+            defects.append(error)
+    if defects:
+        raise ExceptionGroup("calls that could not be made or applied", defects)
+    return tried
 
 
 def finish(job: Job, outcome: Done | Refused) -> None:
@@ -226,9 +239,17 @@ def finish(job: Job, outcome: Done | Refused) -> None:
     )
 
 
-def postpone(job: Job, at: datetime) -> None:
-    """Keep the intent open and look again at `at`."""
-    Intent.objects.filter(pk=job.id, state=Intent.State.OPEN).update(due_at=at, last_error="")
+def postpone(job: Job, at: datetime, *, error: str = "") -> None:
+    """Keep the intent open and look again at `at`. Without an error the pauses start small again."""
+    attempts = job.attempts if error else 0
+    Intent.objects.filter(pk=job.id, state=Intent.State.OPEN).update(
+        due_at=at, last_error=error[:500], attempts=attempts
+    )
+
+
+def bring_forward(intent_id: int, *, now: datetime) -> None:
+    """Make an open intent due now: there is news."""
+    Intent.objects.filter(pk=intent_id, state=Intent.State.OPEN, due_at__gt=now).update(due_at=now)
 
 
 def pause(attempts: int) -> timedelta:

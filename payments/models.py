@@ -174,7 +174,13 @@ class Payment(ConcurrentTransitionMixin, models.Model):
             ),
             models.UniqueConstraint(name="payment_provider_id_once", fields=["account", "provider_payment_id"]),
             models.UniqueConstraint(name="payment_order_id_once", fields=["account", "order_id"]),
-            models.UniqueConstraint(name="payment_one_per_checkout", fields=["club", "checkout_key"]),
+            models.UniqueConstraint(
+                name="payment_one_per_checkout",
+                fields=["club", "checkout_key"],
+                condition=~Q(
+                    decision_reason="never_created"
+                ),  # a page that the bank refused to make leaves the key free
+            ),
             models.UniqueConstraint(name="payment_club_key", fields=["club", "id"]),
         ]
 

@@ -41,6 +41,19 @@ def next_step(payment: Payment, now: datetime) -> Step | None:
     return None
 
 
+def is_owed_on_site(payment: Payment) -> bool:
+    """Whether the club took more on site than it keeps, and owes the rest to the customer."""
+    taken = payment.account_id is None and payment.status == "CAPTURED" and payment.keep is not None
+    return taken and payment.captured - payment.refunded > (payment.keep or 0)
+
+
+def still_there(payment: Payment) -> int:
+    """Return how much money of a payment is there now, returns under way counted as returned."""
+    if payment.status == "AUTHORIZED":
+        return payment.amount
+    return payment.captured - payment.refunded if payment.status == "CAPTURED" else 0
+
+
 def capture_is_due(payment: Payment, now: datetime) -> bool:
     """Whether the visit asked for it, or the hold is in its last day."""
     if payment.capture_at is not None and payment.capture_at <= now:

@@ -16,9 +16,14 @@ class Sighting:
 
     payment: PaymentSeen
     refunds: tuple[RefundSeen, ...] = ()
+    taken_by_us: int | None = None  # our own capture was accepted, for this much
+    refused: str = ""  # our own call was refused; what is shown is what somebody else did
 
 
-Close = Callable[[Payment], None]  # ends the intent that brought a sighting, given the locked payment
+class Close(Protocol):
+    """End, or keep open, the intent that brought a sighting, under the payment's lock."""
+
+    def __call__(self, payment: Payment, *, believed: bool) -> None: ...
 
 
 class Door(Protocol):
@@ -46,5 +51,5 @@ def target_of(payment: Payment) -> Target:
     return _targets[payment.purpose]
 
 
-def nothing(_payment: Payment) -> None:
+def nothing(payment: Payment, *, believed: bool) -> None:
     """Close nothing: the sighting did not come from an intent."""

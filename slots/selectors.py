@@ -122,18 +122,21 @@ def looked_at(rows: QuerySet[Slot], now: datetime) -> QuerySet[LookedSlot]:
     )
 
 
-def room_seen(*, club_id: int, slot_id: int, now: datetime) -> tuple[Slot, int]:
-    """Return an offered slot (club, area, instructor loaded) and how many places seem free: one plain read.
+def room_seen(*, club_id: int, slot_id: int, now: datetime, for_customer: bool = True) -> tuple[Slot, int]:
+    """Return a slot (club, area, instructor loaded) and how many places seem free: one plain read.
+
+    Customers see what is offered to them; staff also book into a closed slot.
 
     Raises:
         SlotNotFound, SlotInPast, SlotClosed.
     """
-    slot = looked_at(offered(club_id).filter(pk=slot_id).select_related("club"), now).first()
+    rows = offered(club_id) if for_customer else Slot.objects.filter(club_id=club_id)
+    slot = looked_at(rows.filter(pk=slot_id).select_related("club", "area", "instructor"), now).first()
     if slot is None:
         raise SlotNotFound
     if slot.date_from <= now:
         raise SlotInPast
-    if slot.closed:
+    if slot.closed and for_customer:
         raise SlotClosed
     return slot, 0 if slot.blocked else slot.capacity - slot.taken
 

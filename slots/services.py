@@ -7,14 +7,15 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from clubs.models import Area, Instructor
 from palms.actors import Actor, acting
-from palms.errors import refusing
+from palms.errors import NotPermitted, ValidationFailed, refusing
 from slots import owners
 from slots.errors import SlotClosed, SlotDuplicate, SlotInPast, SlotNotFound, SlotTaken
 from slots.models import Claim, Slot
-from slots.rules import is_alive, is_rival
+from slots.rules import is_alive, is_rival, living
 
 Place = tuple[int | None, int | None]  # ids of area and instructor
 CLAIM_RULES = (
@@ -158,7 +159,9 @@ def hold_until(*, booking_id: int, moment: datetime | None) -> None:
 
 def release(*, payment_ids: Iterable[int] = (), booking_ids: Iterable[int] = ()) -> int:
     """Give back every claim of these owners; returns how many there were."""
-    gone, _ = Claim.objects.filter(Q(payment_id__in=list(payment_ids)) | Q(booking_id__in=list(booking_ids))).delete()
+    gone, _each = Claim.objects.filter(
+        Q(payment_id__in=list(payment_ids)) | Q(booking_id__in=list(booking_ids))
+    ).delete()
     return gone
 
 
@@ -182,9 +185,14 @@ def publish_slot(
     """Offer one slot; price per participant in minor units, dates aware and half-open.
 
     Raises:
+        NotPermitted: the actor does not serve this club. ValidationFailed: it ends before it starts.
         SlotNotFound: the area or the instructor is not this club's.
         SlotDuplicate: the same area, instructor and interval is already offered.
     """
+    if not actor.serves(club_id):
+        raise NotPermitted
+    if not date_from < date_to:
+        raise ValidationFailed(errors={"date_to": [_("The end must come after the start")]})
     area = Area.objects.filter(pk=area_id, club_id=club_id).first() if area_id is not None else None
     known = instructor_id is None or Instructor.objects.filter(pk=instructor_id, club_id=club_id).exists()
     if (area_id is not None and area is None) or not known:
@@ -199,18 +207,21 @@ def publish_slot(
 
 @transaction.atomic
 def set_closed(*, slot_id: int, closed: bool, actor: Actor) -> Slot:
-    """Withdraw a slot or offer it again. A running hold is not touched. Raises SlotDuplicate, SlotNotFound."""
+    """Withdraw a slot or offer it again. A running hold is not touched. Raises SlotDuplicate, SlotNotFound, NotPermitted."""
     (slot,) = lock_slots([slot_id])
+    if not actor.serves(slot.club_id):
+        raise NotPermitted
     slot.closed = closed
     with acting(actor), refusing(SlotDuplicate, "slot_offered_once"):
         slot.save(update_fields=["closed", "updated_at"])
     return slot
 
 
-def withdraw(slot: Slot) -> None:
-    """Close a locked slot: after a cancellation, where the club's policy is to publish a new one itself."""
-    slot.closed = True
-    slot.save(update_fields=["closed", "updated_at"])
+def withdraw_if_empty(slot: Slot, *, now: datetime) -> None:
+    """Close a locked slot that nobody has any more: after a cancel, where the club publishes a new one itself."""
+    if not Claim.objects.filter(living(now), slot=slot).exists():
+        slot.closed = True
+        slot.save(update_fields=["closed", "updated_at"])
 
 
 def drop_dead_holds(*, now: datetime, limit: int) -> int:

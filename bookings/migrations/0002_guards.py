@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from palms.guards import foreign_key, guard, refuse, same_club
+from palms.guards import foreign_key, guard, refuse, same_club, unique
 
 MOVES = f"""
     IF TG_OP = 'DELETE' THEN
@@ -145,6 +145,22 @@ class Migration(migrations.Migration):
             name="booking_place_is_its_slots",
             columns="live_slot, area_key, instructor_key, period",
             refers="slots_slot (id, area_key, instructor_key, period)",
+        ),
+        unique(table="bookings_booking", name="booking_money_key", columns="club_id, id, currency"),
+        foreign_key(
+            table="payments_payment",
+            name="payment_in_its_bookings_club_and_currency",
+            columns="club_id, booking_id, currency",
+            refers="bookings_booking (club_id, id, currency)",
+            options="DEFERRABLE INITIALLY DEFERRED",
+        ),
+        unique(table="bookings_booking", name="booking_club_key", columns="club_id, id"),
+        same_club(table="slots_claim", column="booking_id", refers="bookings_booking", name="claim_booking_of_same_club"),
+        same_club(
+            table="bookings_bookingcontact",
+            column="booking_id",
+            refers="bookings_booking",
+            name="bookingcontact_of_same_club",
         ),
         same_club(table="bookings_booking", column="slot_id", refers="slots_slot", name="booking_slot_of_same_club"),
         same_club(table="bookings_booking", column="client_id", refers="clients_client", name="booking_client_of_same_club"),

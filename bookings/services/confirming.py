@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,7 @@ from payments import services as money
 from payments.models import Payment
 from payments.targets import Close, Sighting
 from slots import services as slots
+from slots.errors import SlotNotFound
 from slots.models import Claim, Slot
 from slots.rules import is_alive
 
@@ -52,15 +54,14 @@ def confirm_booking_payment(*, payment_id: int, seen: Sighting, close: Close) ->
         now = now_utc()
         payment = scene.payment
         _let_go_what_loses_its_money(scene, seen, now)
-        if money.record(payment, seen, now=now):
-            close(payment)
+        believed = money.record(payment, seen, now=now)
+        close(payment, believed=believed)
+        if believed:
             if payment.decision is None and payment.status in (Payment.Status.AUTHORIZED, Payment.Status.CAPTURED):
                 _decide(scene, seen, now)
             elif payment.status == Payment.Status.FAILED:
                 slots.release(payment_ids=[payment.pk])
             money.derive(payment, now=now)
-        else:
-            close(payment)
         settle_constraints()
     return payment
 
@@ -69,7 +70,7 @@ def give_up(payment_id: int, close: Close) -> None:
     """The provider's final word: the payment was never made there. The hold ends; nothing was charged."""
     with transaction.atomic(), acting(Actor(Kind.PROVIDER, through="provider")):
         (payment,) = money.lock_payments(ids=[payment_id])
-        close(payment)
+        close(payment, believed=True)
         if payment.status == Payment.Status.PENDING and payment.provider_payment_id is None:
             payment.fail()
             payment.decision_reason = "never_created"
@@ -88,7 +89,7 @@ def _try_lock(payment_id: int, *, has_money: bool) -> _Scene:
     row = Payment.objects.values("decision", "snapshot", "booking_id", "booking__slot_id").get(pk=payment_id)
     slot_id = row["booking__slot_id"] or (row["snapshot"] or {}).get("slot_id")
     due = row["decision"] is None and has_money
-    slot = slots.lock_slots([int(slot_id or 0)])[0] if due or row["booking_id"] else None
+    slot = _lock_place(slot_id) if due or row["booking_id"] else None
     payments = money.lock_payments(ids=[payment_id], booking_ids=[row["booking_id"]] if row["booking_id"] else [])
     payment = next(p for p in payments if p.pk == payment_id)
     booking = lock_row(payment.booking_id) if payment.booking_id else None
@@ -96,9 +97,17 @@ def _try_lock(payment_id: int, *, has_money: bool) -> _Scene:
         booking is not None and slot is not None and booking.slot_id != slot.pk
     ):
         raise Moved
-    if payment.decision is None and has_money and slot is None:
+    if payment.decision is None and has_money and not due:
         raise Moved
     return _Scene(payment, booking, slot, payments)
+
+
+def _lock_place(slot_id: int | None) -> Slot | None:
+    """Lock a slot and what comes before it; None where it is gone, so that its late money can only go back."""
+    try:
+        return slots.lock_slots([slot_id or 0])[0]
+    except SlotNotFound:
+        return None
 
 
 def _let_go_what_loses_its_money(scene: _Scene, seen: Sighting, now: datetime) -> None:
@@ -114,6 +123,8 @@ def _let_go_what_loses_its_money(scene: _Scene, seen: Sighting, now: datetime) -
 def _decide(scene: _Scene, seen: Sighting, now: datetime) -> None:
     payment, account = scene.payment, scene.payment.account
     wrong = money_rules.mismatch(payment, seen.payment, is_test=account.is_test if account else False)
+    if not wrong and money_rules.still_there(payment) < payment.amount:
+        wrong = "sum: some of it has been returned already"
     if wrong:
         payment.trouble = f"the bank shows another {wrong}"
         payment.save(update_fields=["trouble"])
@@ -134,7 +145,8 @@ def _decide_for_hold(scene: _Scene, wrong: bool, now: datetime) -> None:
         notifications.tell(club_id=payment.club_id, payment_id=payment.pk, event="payment_returned", now=now)
         return
     booking = _book(payment, asked)
-    money.decide_used(payment, booking_id=booking.pk, visit_ends=booking.date_to, now=now)
+    money.decide_used(payment, booking_id=booking.pk)
+    money.take_before_the_hold_dies([payment], visit_ends=booking.date_to, now=now)
     slots.hand_over(payment_id=payment.pk, booking_id=booking.pk)
     contact = BookingContact.objects.get(payment=payment)
     contact.booking = booking
@@ -176,18 +188,22 @@ def _decide_for_booking(scene: _Scene, wrong: bool, now: datetime) -> None:
         money.decide_return(payment, cause="mismatch" if wrong else "late")
         notifications.tell(club_id=payment.club_id, payment_id=payment.pk, event="payment_returned", now=now)
         return
-    money.decide_used(payment, booking_id=booking.pk, visit_ends=booking.date_to, now=now)
+    money.decide_used(payment, booking_id=booking.pk)
     if booking.status == S.APPROVED:
-        confirm_secured(booking.pk, now=now)
+        confirm_secured(booking.pk, payments=scene.payments, now=now)
 
 
-def confirm_secured(booking_id: int, *, now: datetime) -> Booking:
-    """Confirm a waiting, locked booking if what the database counts covers its price; its claims become firm."""
+def confirm_secured(booking_id: int, *, payments: Sequence[Payment], now: datetime) -> Booking:
+    """Confirm a waiting, locked booking if what the database counts covers its price; its claims become firm.
+
+    `payments` are all of the booking's, locked.
+    """
     booking = lock_row(booking_id)  # again: the trigger has counted what stands for it
     if rules.is_secured(booking):
         booking.confirm()
         booking.save(update_fields=["status", "expires_at"])
         slots.hold_until(booking_id=booking.pk, moment=None)
+        money.take_before_the_hold_dies(payments, visit_ends=booking.date_to, now=now)
         contact = BookingContact.objects.filter(booking=booking).first()
         if contact is not None:
             clients.fill_what_is_empty(client_id=booking.client_id, email=contact.email, birth_date=contact.birth_date)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import transaction
 
 from bookings import rules
-from bookings.errors import ReasonRequired, TransitionRefused
+from bookings.errors import HoldExpired, ReasonRequired, TransitionRefused
 from bookings.models import Booking
 from bookings.services.locking import Locked, allowed_events, lock_booking, lock_row, require
 from bookings.states import EXPIRED, TERMINAL, S
@@ -20,12 +21,26 @@ from palms.errors import settle_constraints
 from payments import services as money
 from slots import owners
 from slots import services as slots
-from slots.models import Claim
 
 LONGEST_REASON = 500
 
 
-@transaction.atomic
+T = TypeVar("T")
+
+
+def on_living(booking_id: int, actor: Actor, act: Callable[[Locked, datetime], T]) -> T:
+    """Lock a booking and act on it, unless its deadline has passed: then it is ended, that is committed, and HoldExpired."""
+    with transaction.atomic(), acting(actor):
+        locked = lock_booking(booking_id)
+        now = now_utc()
+        if locked.booking.status in TERMINAL or not rules.has_expired(locked.booking, now):
+            done = act(locked, now)
+            settle_constraints()
+            return done
+        expire_locked(locked, now)
+    raise HoldExpired
+
+
 def cancel_by_customer(*, booking_id: int, actor: Actor, reason: str) -> Booking:
     """Cancel a booking for its customer, free its time, send its money back by the policy stored with it.
 
@@ -33,47 +48,46 @@ def cancel_by_customer(*, booking_id: int, actor: Actor, reason: str) -> Booking
 
     Raises:
         TransitionRefused: the booking is CONFIRMED (and its policy says never, or not any more) or already finished.
-        NotPermitted: the actor is not the booking's customer.
-        ReasonRequired: a cancel says why.
+        HoldExpired: a request or approval whose deadline has passed.
+        NotPermitted: the actor is not the booking's customer. ReasonRequired: a cancel says why.
     """
-    locked = lock_booking(booking_id)
-    now = now_utc()
-    booking = locked.booking
-    confirmed = booking.status == S.CONFIRMED
-    step = booking.cancel_confirmed_by_customer if confirmed else booking.cancel_by_customer
-    require(booking, step, actor)
-    if confirmed and not rules.customer_may_cancel_now(booking, now):
-        raise TransitionRefused(current_status=booking.status, allowed_events=allowed_events(booking))
-    keep = rules.late_fee(booking) if confirmed and not rules.is_free_to_cancel(booking, now) else 0
-    return _end(locked, step, reason=reason, actor=actor, now=now, keep=keep, cause="cancel", event="booking_canceled")
+
+    def cancel(locked: Locked, now: datetime) -> Booking:
+        booking = locked.booking
+        confirmed = booking.status == S.CONFIRMED
+        step = booking.cancel_confirmed_by_customer if confirmed else booking.cancel_by_customer
+        require(booking, step, actor)
+        if confirmed and not rules.customer_may_cancel_now(booking, now):
+            raise TransitionRefused(current_status=booking.status, allowed_events=allowed_events(booking))
+        keep = rules.late_fee(booking) if confirmed and not rules.is_free_to_cancel(booking, now) else 0
+        return _end(locked, step, _Way("cancel", "booking_canceled", keep), reason=reason, now=now)
+
+    return on_living(booking_id, actor, cancel)
 
 
-@transaction.atomic
 def cancel_by_club(*, booking_id: int, actor: Actor, reason: str) -> Booking:
     """Cancel a booking on behalf of the club: everything goes back, whatever the hour.
 
     Raises:
-        TransitionRefused: the booking is finished.
-        NotPermitted: the actor does not serve this club.
-        ReasonRequired: a cancel says why.
+        TransitionRefused: the booking is finished. HoldExpired: its deadline has passed.
+        NotPermitted: the actor does not serve this club. ReasonRequired: a cancel says why.
     """
-    locked = lock_booking(booking_id)
-    require(locked.booking, locked.booking.cancel_by_club, actor)
-    return _end(
-        locked, locked.booking.cancel_by_club,
-        reason=reason, actor=actor, now=now_utc(), cause="cancel", event="booking_canceled",
-    )  # fmt: skip
+
+    def cancel(locked: Locked, now: datetime) -> Booking:
+        require(locked.booking, locked.booking.cancel_by_club, actor)
+        return _end(locked, locked.booking.cancel_by_club, _Way("cancel", "booking_canceled"), reason=reason, now=now)
+
+    return on_living(booking_id, actor, cancel)
 
 
-@transaction.atomic
 def end_otherwise(*, booking_id: int, actor: Actor, reason: str) -> Booking:
     """End a booking as OTHER, with its reason; everything goes back. Raises as `cancel_by_club`."""
-    locked = lock_booking(booking_id)
-    require(locked.booking, locked.booking.end_otherwise, actor)
-    return _end(
-        locked, locked.booking.end_otherwise,
-        reason=reason, actor=actor, now=now_utc(), cause="other", event="booking_canceled",
-    )  # fmt: skip
+
+    def end(locked: Locked, now: datetime) -> Booking:
+        require(locked.booking, locked.booking.end_otherwise, actor)
+        return _end(locked, locked.booking.end_otherwise, _Way("other", "booking_canceled"), reason=reason, now=now)
+
+    return on_living(booking_id, actor, end)
 
 
 @transaction.atomic
@@ -90,49 +104,39 @@ def expire(*, booking_id: int) -> bool:
 
 def expire_locked(locked: Locked, now: datetime) -> None:
     """Write down that a locked booking's deadline has passed. It was inactive from that moment, row or no row."""
-    _end(
-        locked, locked.booking.end_otherwise,
-        reason=EXPIRED, actor=SYSTEM, now=now, cause="expired", event="booking_expired",
-    )  # fmt: skip
+    with acting(SYSTEM):
+        _end(locked, locked.booking.end_otherwise, _Way("expired", "booking_expired"), reason=EXPIRED, now=now)
 
 
 def end_for_lost_money(locked: Locked, *, now: datetime) -> None:
     """End a CONFIRMED booking whose money left from outside, before that is recorded. What still stands goes back."""
-    _end(
-        locked, locked.booking.end_otherwise,
-        reason="payment_lost", actor=SYSTEM, now=now, cause="lost", event="booking_canceled",
-    )  # fmt: skip
+    with acting(SYSTEM):
+        _end(locked, locked.booking.end_otherwise, _Way("lost", "booking_canceled"), reason="payment_lost", now=now)
 
 
-def _end(
-    locked: Locked,
-    step: Callable[..., Any],
-    *,
-    reason: str,
-    actor: Actor,
-    now: datetime,
-    cause: str,
-    event: str,
-    keep: int = 0,
-) -> Booking:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way out: the cause of returns, the letter, and how much the club keeps (minor units)."""
+
+    cause: str
+    event: str
+    keep: int = 0
+
+
+def _end(locked: Locked, step: Callable[..., Any], way: _Way, *, reason: str, now: datetime) -> Booking:
     """Take the transition, free the claims, decide the money, tell the customer: one transaction, locks already held."""
     booking = locked.booking
-    reason = reason.strip()[:LONGEST_REASON]
+    reason = reason.replace("\0", "").strip()[:LONGEST_REASON]
     if not reason:
         raise ReasonRequired
-    with acting(actor):
-        step(reason=reason, at=now)
-        booking.save(update_fields=["status", "reason", "finished_at", "expires_at"])
-        slots.release(booking_ids=[booking.pk])
-        if (
-            cause == "cancel"
-            and booking.policy.get("reopen") == "manual"
-            and not Claim.objects.filter(slot_id=booking.slot_id).exists()
-        ):
-            slots.withdraw(locked.slot)
-        money.give_back(locked.payments, keep=keep, cause=cause, now=now)
-        notifications.tell(club_id=booking.club_id, booking_id=booking.pk, event=event, now=now)
-        settle_constraints()
+    step(reason=reason, at=now)
+    booking.save(update_fields=["status", "reason", "finished_at", "expires_at"])
+    slots.release(booking_ids=[booking.pk])
+    if way.cause == "cancel" and booking.policy.get("reopen") == "manual":
+        slots.withdraw_if_empty(locked.slot, now=now)
+    money.give_back(locked.payments, keep=way.keep, cause=way.cause, now=now)
+    notifications.tell(club_id=booking.club_id, booking_id=booking.pk, event=way.event, now=now)
+    settle_constraints()
     return Booking.objects.select_related("club").get(pk=booking.pk)
 
 
@@ -155,5 +159,5 @@ def end_expired(*, limit: int = 200) -> int:
     """Housekeeping: end what has expired and drop dead holds. Nothing depends on it. Returns how many were ended."""
     now = now_utc()
     overdue = Booking.objects.filter(expires_at__lte=now).order_by("expires_at").values_list("pk", flat=True)[:limit]
-    ended = sum(expire(booking_id=pk) for pk in list(overdue))
-    return ended + slots.drop_dead_holds(now=now, limit=limit)
+    dropped = slots.drop_dead_holds(now=now, limit=limit)
+    return dropped + sum(expire(booking_id=pk) for pk in list(overdue))

@@ -13,10 +13,12 @@ from django.utils.translation import gettext as _
 from bookings.models import Booking, BookingContact, BookingParticipant
 from clients.rules import normal_phone
 from clubs.models import Club
+from palms.clock import now_utc
 from palms.errors import ValidationFailed
 from payments.models import Payment
 
-LONGEST_NAME, LONGEST_EMAIL, LONGEST_KEY = 200, 254, 255
+UNKNOWN_BIRTH = date(1900, 1, 1)  # what other systems write for "unknown"
+LONGEST_NAME, LONGEST_EMAIL, LONGEST_KEY, MOST_PLACES = 200, 254, 255, 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +51,38 @@ def tidy(typed: Typed, *, count: int, key: str) -> Typed:
     Raises:
         ValidationFailed: with every wrong field at once.
     """
-    errors: dict[str, list[str]] = {}
     name, email = " ".join(typed.full_name.split()), typed.email.strip()
     names = tuple(name for name in (" ".join(given.split()) for given in typed.participants_names) if name)
-    phone = ""
-    if not 2 <= len(name) <= LONGEST_NAME or "\0" in name:
-        errors["full_name"] = [_("Enter your name, up to 200 letters")]
-    if not _looks_like_email(email):
-        errors["email"] = [_("Enter an email address, for example name@example.com")]
-    if len(names) > count or any(len(given) > LONGEST_NAME or "\0" in given for given in names):
-        errors["participants_names"] = [_("Give at most one name per participant, up to 200 letters each")]
-    if not 1 <= count <= 1000:
-        errors["participants_count"] = [_("At least one participant")]
-    if not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
-        errors["key"] = [_("The key must have 1 to 255 printable characters")]
-    try:
-        phone = normal_phone(typed.phone)
-    except ValidationFailed as wrong:
-        errors |= wrong.facts["errors"]
+    born = typed.birth_date if typed.birth_date and typed.birth_date > UNKNOWN_BIRTH else None
+    phone, wrong_phone = _phone(typed.phone)
+    wrong = {
+        "full_name": None if len(name) >= 2 and _is_a_name(name) else _("Enter your name, up to 200 letters"),
+        "phone": wrong_phone,
+        "email": None if _looks_like_email(email) else _("Enter an email address, for example name@example.com"),
+        "birth_date": _("This date is not in the past") if born and born >= now_utc().date() else None,
+        "participants_names": None
+        if len(names) <= count and all(map(_is_a_name, names))
+        else _("Give at most one name per participant, up to 200 letters each"),
+        "participants_count": None if 1 <= count <= MOST_PLACES else _("At least one participant"),
+        "key": None
+        if 1 <= len(key) <= LONGEST_KEY and key.isprintable()
+        else _("The key must have 1 to 255 printable characters"),
+    }
+    errors = {field: [message] for field, message in wrong.items() if message}
     if errors:
         raise ValidationFailed(errors=errors)
-    return Typed(name, phone, email, typed.birth_date, names, "en" if typed.language == "en" else "ru")
+    return Typed(name, phone, email, born, names, "en" if typed.language == "en" else "ru")
+
+
+def _phone(text: str) -> tuple[str, str | None]:
+    try:
+        return normal_phone(text), None
+    except ValidationFailed as wrong:
+        return "", str(wrong.facts["errors"]["phone"][0])
+
+
+def _is_a_name(text: str) -> bool:
+    return len(text) <= LONGEST_NAME and "\0" not in text
 
 
 def _looks_like_email(text: str) -> bool:

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from bookings import rules
-from bookings.errors import BookingFinished, HoldExpired, PaymentRequired, TransitionRefused
+from bookings.errors import BookingFinished, PaymentRequired, TransitionRefused
 from bookings.models import Booking
 from bookings.selectors import free_until
 from bookings.services.confirming import confirm_secured
-from bookings.services.ending import expire_locked
-from bookings.services.locking import Locked, allowed_events, lock_booking, require
+from bookings.services.ending import on_living
+from bookings.services.locking import Locked, allowed_events, require
 from bookings.services.party import Party, Typed, policy_of, tidy, write_contact
 from bookings.states import TERMINAL, S
 from clients import services as clients
@@ -92,7 +92,7 @@ def book_for_client(
     if not actor.serves(club_id):
         raise NotPermitted
     typed = tidy(typed, count=participants_count, key=key)
-    seen, _room = room_seen(club_id=club_id, slot_id=slot_id, now=now_utc())
+    seen, _room = room_seen(club_id=club_id, slot_id=slot_id, now=now_utc(), for_customer=False)
     client = clients.find_or_make_client(
         club_id=club_id, phone=typed.phone, full_name=typed.full_name, email=typed.email, birth_date=typed.birth_date,
         currency=seen.currency,
@@ -106,7 +106,7 @@ def book_for_client(
         booking.approve(expires_at=_payment_deadline(seen.club, slot, now))
         _write(booking, slot, places, party)
         if onsite_amount is not None or booking.price == 0:
-            booking = _pay_on_site(booking, onsite_amount or 0, now)
+            booking = _pay_on_site(booking, [], onsite_amount or 0, now)
         else:
             notifications.tell(club_id=club_id, booking_id=booking.pk, event="booking_approved", now=now)
         settle_constraints()
@@ -125,50 +125,37 @@ def approve(*, booking_id: int, actor: Actor) -> Booking:
         HoldExpired: its deadline has passed; it is ended now, if nobody has yet.
         NotPermitted: the actor does not serve this club.
     """
-    with transaction.atomic(), acting(actor):
-        locked = lock_booking(booking_id)
-        now = now_utc()
-        if not _expired(locked, now):
-            booking = locked.booking
-            require(booking, booking.approve, actor)
-            booking.approve(expires_at=_payment_deadline(booking.club, locked.slot, now))
-            booking.save(update_fields=["status", "expires_at"])
-            slots.hold_until(booking_id=booking.pk, moment=booking.expires_at)
-            booking = confirm_secured(booking.pk, now=now)
-            if booking.status == S.APPROVED:
-                notifications.tell(club_id=booking.club_id, booking_id=booking.pk, event="booking_approved", now=now)
-            settle_constraints()
-            return booking
-    raise HoldExpired
 
+    def agree(locked: Locked, now: datetime) -> Booking:
+        booking = locked.booking
+        require(booking, booking.approve, actor)
+        booking.approve(expires_at=_payment_deadline(booking.club, locked.slot, now))
+        booking.save(update_fields=["status", "expires_at"])
+        slots.hold_until(booking_id=booking.pk, moment=booking.expires_at)
+        booking = confirm_secured(booking.pk, payments=locked.payments, now=now)
+        if booking.status == S.APPROVED:
+            notifications.tell(club_id=booking.club_id, booking_id=booking.pk, event="booking_approved", now=now)
+        return booking
 
-def _expired(locked: Locked, now: datetime) -> bool:
-    """End a waiting booking whose deadline has passed; the caller commits that, then refuses."""
-    if locked.booking.status in TERMINAL or not rules.has_expired(locked.booking, now):
-        return False
-    expire_locked(locked, now)
-    return True
+    return on_living(booking_id, actor, agree)
 
 
 def record_payment_on_site(*, booking_id: int, actor: Actor, amount: int | None = None) -> Booking:
-    """Record that the club took the money itself (minor units; the price unless told), and confirm the booking.
+    """Record that the club took the money itself (minor units; what is missing unless told), and confirm the booking.
 
     Raises:
         PaymentRequired: not enough; HoldExpired: the deadline has passed.
         TransitionRefused, BookingFinished: it does not wait for money. NotPermitted: the actor does not serve this club.
     """
-    with transaction.atomic(), acting(actor):
-        locked = lock_booking(booking_id)
-        now = now_utc()
-        if not _expired(locked, now):
-            if not actor.serves(locked.booking.club_id):
-                raise NotPermitted
-            _require_waiting(locked.booking)
-            due = locked.booking.price - locked.booking.secured_amount
-            booking = _pay_on_site(locked.booking, due if amount is None else amount, now)
-            settle_constraints()
-            return booking
-    raise HoldExpired
+
+    def take(locked: Locked, now: datetime) -> Booking:
+        if not actor.serves(locked.booking.club_id):
+            raise NotPermitted
+        _require_waiting(locked.booking)
+        due = locked.booking.price - locked.booking.secured_amount
+        return _pay_on_site(locked.booking, locked.payments, due if amount is None else amount, now)
+
+    return on_living(booking_id, actor, take)
 
 
 def _require_waiting(booking: Booking) -> None:
@@ -178,41 +165,42 @@ def _require_waiting(booking: Booking) -> None:
         raise TransitionRefused(current_status=booking.status, allowed_events=allowed_events(booking))
 
 
-def _pay_on_site(booking: Booking, amount: int, now: datetime) -> Booking:
+def _pay_on_site(booking: Booking, payments: Sequence[Payment], amount: int, now: datetime) -> Booking:
     if amount > 0:
         money.record_onsite(
             club_id=booking.club_id, client_id=booking.client_id, booking_id=booking.pk, amount=amount,
             currency=booking.currency, now=now,
         )  # fmt: skip
-    confirmed = confirm_secured(booking.pk, now=now)
+    confirmed = confirm_secured(booking.pk, payments=payments, now=now)
     if confirmed.status != S.CONFIRMED:
         raise PaymentRequired
     return confirmed
 
 
 def pay_for_approved(*, booking_id: int, actor: Actor, locale: str = "ru", patience: float = 10.0) -> str:
-    """Return the bank's page for a waiting booking, asking for one where there is none; empty while the bank is silent.
+    """Return the bank's page for a waiting booking, asking for one where there is none.
 
-    Before APPROVED only a two-stage payment may be taken.
+    Empty while the bank is silent, and where nothing is left to pay. Before APPROVED only a two-stage payment may be
+    taken, and only where its hold outlives the request.
 
     Raises:
         HoldExpired, TransitionRefused, BookingFinished, NotPermitted, ProviderUnavailable.
     """
-    job: intents.Job | None = None
-    with transaction.atomic(), acting(actor):
-        locked = lock_booking(booking_id)
-        now = now_utc()
-        if not _expired(locked, now):
-            if not (rules.is_customer_of(locked.booking, actor) or rules.serves_its_club(locked.booking, actor)):
-                raise NotPermitted
-            _require_waiting(locked.booking)
-            open_one = next((p for p in locked.payments if p.status == Payment.Status.PENDING), None)
-            if open_one is not None:
-                return open_one.confirmation_url
-            job = _begin(locked, now, locale)
-    if job is None:
-        raise HoldExpired
-    outcome = intents.perform(replace(job, patience=patience))
+
+    def begin(locked: Locked, now: datetime) -> str | intents.Job:
+        booking = locked.booking
+        if not (rules.is_customer_of(booking, actor) or rules.serves_its_club(booking, actor)):
+            raise NotPermitted
+        _require_waiting(booking)
+        open_one = next((p for p in locked.payments if p.status == Payment.Status.PENDING), None)
+        if open_one is not None:
+            return open_one.confirmation_url
+        return "" if rules.is_secured(booking) else _begin(locked, now, locale)
+
+    begun = on_living(booking_id, actor, begin)
+    if isinstance(begun, str):
+        return begun
+    outcome = intents.perform(replace(begun, patience=patience))
     if isinstance(outcome, intents.Refused):
         raise ProviderUnavailable
     return str(outcome.answer.payment.confirmation_url) if isinstance(outcome, intents.Done) else ""

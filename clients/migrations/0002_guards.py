@@ -2,12 +2,11 @@ from django.db import migrations
 
 from palms.guards import guard, refuse
 
-ENTRIES = f"""
-    IF TG_OP <> 'INSERT' THEN
-        {refuse("walletentry_append_only", "a movement of a wallet is never edited")}
-    END IF;
+EDITED = refuse("walletentry_append_only", "a movement of a wallet is never edited")
+# After the insert: one that a conflict clause drops must not move anything.
+MOVED = """
     UPDATE clients_wallet SET balance = balance + NEW.amount WHERE id = NEW.wallet_id;
-    RETURN NEW;
+    RETURN NULL;
 """
 BALANCE = f"""
     IF TG_OP = 'INSERT' AND NEW.balance <> 0 OR
@@ -24,10 +23,8 @@ class Migration(migrations.Migration):
     dependencies = [("clients", "0001_initial")]
     operations = [
         guard(
-            table="clients_walletentry",
-            name="walletentry_moves_the_balance",
-            when="BEFORE INSERT OR UPDATE OR DELETE",
-            body=ENTRIES,
+            table="clients_walletentry", name="walletentry_append_only", when="BEFORE UPDATE OR DELETE", body=EDITED
         ),
+        guard(table="clients_walletentry", name="walletentry_moves_the_balance", when="AFTER INSERT", body=MOVED),
         guard(table="clients_wallet", name="wallet_balance_guard", when="BEFORE INSERT OR UPDATE", body=BALANCE),
     ]

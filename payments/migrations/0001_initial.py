@@ -281,7 +281,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='payment',
-            constraint=models.UniqueConstraint(fields=('club', 'checkout_key'), name='payment_one_per_checkout'),
+            constraint=models.UniqueConstraint(condition=models.Q(('decision_reason', 'never_created'), _negated=True), fields=('club', 'checkout_key'), name='payment_one_per_checkout'),
         ),
         migrations.AddConstraint(
             model_name='payment',

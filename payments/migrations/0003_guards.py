@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from palms.guards import guard, refuse, same_club
+from palms.guards import foreign_key, guard, refuse, same_club, unique
 
 PAYMENT = f"""
     IF TG_OP = 'DELETE' THEN
@@ -11,6 +11,9 @@ PAYMENT = f"""
         END IF;
         IF NEW.refunded <> 0 THEN
             {refuse("payment_refunded_is_its_refunds", "refunded is the sum of refunds")}
+        END IF;
+        IF NEW.decision IS NOT NULL AND NEW.provider <> 'onsite' THEN
+            {refuse("payment_birth", "nothing is decided before there is money")}
         END IF;
         RETURN NEW;
     END IF;
@@ -38,7 +41,8 @@ PAYMENT = f"""
         {refuse("payment_provider_id_immutable", "a payment keeps its id at the provider")}
     END IF;
     IF OLD.decision = 'RETURN' AND NEW.decision IS DISTINCT FROM 'RETURN'
-       OR OLD.decision = 'USED' AND NEW.decision IS NULL THEN
+       OR OLD.decision = 'USED' AND NEW.decision IS NULL
+       OR OLD.decision = 'USED' AND NEW.decision = 'RETURN' AND OLD.status NOT IN ('FAILED', 'VOIDED') THEN
         {refuse("payment_decided_once", "a decision is not taken back")}
     END IF;
     IF NEW.keep > OLD.keep THEN
@@ -75,12 +79,29 @@ REFUNDED = """
 """
 
 
+ACCOUNT = f"""
+    IF (NEW.club_id, NEW.provider, NEW.account_id, NEW.is_test)
+       IS DISTINCT FROM (OLD.club_id, OLD.provider, OLD.account_id, OLD.is_test) THEN
+        {refuse("provideraccount_immutable", "payments were made with this account: add another")}
+    END IF;
+    RETURN NEW;
+"""
+
+
 class Migration(migrations.Migration):
     """Payments move only as the table of domain section 5 says; decided once; refunds add up to `refunded`."""
 
     dependencies = [("payments", "0002_owners"), ("clients", "0002_guards"), ("slots", "0003_guards")]
     operations = [
         guard(table="payments_payment", name="payment_guard", when="BEFORE INSERT OR UPDATE OR DELETE", body=PAYMENT),
+        guard(table="payments_provideraccount", name="provideraccount_immutable", when="BEFORE UPDATE", body=ACCOUNT),
+        unique(table="payments_payment", name="payment_account_key", columns="id, account_id"),
+        foreign_key(
+            table="payments_refund",
+            name="refund_through_its_payments_account",
+            columns="payment_id, account_id",
+            refers="payments_payment (id, account_id)",
+        ),
         guard(table="payments_refund", name="refund_guard", when="BEFORE UPDATE OR DELETE", body=REFUND),
         guard(
             table="payments_refund",

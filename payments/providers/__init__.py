@@ -22,6 +22,8 @@ def provider_for(account: ProviderAccount) -> Provider:
     shop_id, secret = _credentials(account)
     if not (isinstance(shop_id, str) and isinstance(secret, str) and shop_id and secret):
         raise _not_configured(account, "shop id and secret key are needed")
+    if shop_id != account.account_id:  # every answer would be about another shop, and no money could be believed
+        raise _not_configured(account, "the credentials are another shop's")
     return YooKassa(Shop(shop_id, secret, settings.YOOKASSA_API_URL))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
@@ -24,10 +25,10 @@ from payments.providers.base import (
     Seen,
     SeenRefund,
 )
-from payments.rules import SAFETY, Step
+from payments.rules import SAFETY, Step, is_strange
 from payments.services.deciding import WATCH
 from payments.services.recording import refuse_refund
-from payments.targets import Sighting, nothing, target_of
+from payments.targets import Close, Sighting, nothing, target_of
 
 LOOK_EVERY = timedelta(seconds=50)
 PAGE_LIFE = timedelta(minutes=75)  # a provider's page lives an hour; later a pending payment is looked at less often
@@ -36,7 +37,7 @@ SLACK = timedelta(hours=1)  # how far the provider's clock may be from ours
 
 def _reach(payment_id: int, *, at_hand: Payment | None = None) -> tuple[Payment, Provider]:
     """Load a payment and its provider; from here on no database connection waits for the provider."""
-    payment = at_hand or Payment.objects.select_related("account").get(pk=payment_id)
+    payment = at_hand or Payment.objects.select_related("account", "booking").get(pk=payment_id)
     if payment.account is None:
         raise ValueError(f"payment {payment.pk} has no provider account to ask")
     intents.let_go()
@@ -56,7 +57,9 @@ def call_create(job: Job) -> Outcome:
     try:
         payment, provider = _reach(job.subject_id, at_hand=job.subject)
         if not job.key_is_stale(now_utc()):
-            return Done(Sighting(provider.create(_new(payment, job), key=job.key, patience=job.patience)))
+            made = provider.create(_new(payment, job), key=job.key, patience=job.patience)
+            strange = is_strange(payment, made, payment.account.account_id if payment.account else "")
+            return Unknown(f"the bank answers about {strange}") if strange else Done(Sighting(made))
         since, until = payment.created_at - SLACK, payment.created_at + intents.KEY_LIFE + SLACK
         found = provider.find(payment.token, since=since, until=until, patience=job.patience)
         return Done(Sighting(found)) if found else Refused("never created")
@@ -104,70 +107,77 @@ def _keep_page(payment_id: int, seen: PaymentSeen) -> bool:
 
 
 def call_capture(job: Job) -> Outcome:
-    def act(payment: Payment, provider: Provider) -> None:
-        if not job.key_is_stale(now_utc()):
-            amount = Money(int(job.payload["amount"]), payment.currency)
-            provider.capture(payment.provider_payment_id or "", amount, key=job.key, patience=job.patience)
+    def act(payment: Payment, provider: Provider) -> dict[str, Any]:
+        amount = Money(int(job.payload["amount"]), payment.currency)
+        provider.capture(payment.provider_payment_id or "", amount, key=job.key, patience=job.patience)
+        return {"taken_by_us": amount.amount}
 
     return _act_and_read(job, act)
 
 
 def call_void(job: Job) -> Outcome:
-    def act(payment: Payment, provider: Provider) -> None:
-        if not job.key_is_stale(now_utc()):
-            provider.void(payment.provider_payment_id or "", key=job.key, patience=job.patience)
+    def act(payment: Payment, provider: Provider) -> dict[str, Any]:
+        provider.void(payment.provider_payment_id or "", key=job.key, patience=job.patience)
+        return {}
 
     return _act_and_read(job, act)
 
 
 def call_refund(job: Job) -> Outcome:
-    def act(payment: Payment, provider: Provider) -> None:
+    def act(payment: Payment, provider: Provider) -> dict[str, Any]:
         refund = Refund.objects.get(pk=job.payload["refund_id"])
         intents.let_go()
-        if refund.state != Refund.State.INTENDED or refund.provider_refund_id or job.key_is_stale(now_utc()):
-            return
-        amount = Money(refund.amount, payment.currency)
-        pid = payment.provider_payment_id or ""
-        provider.refund(pid, amount, our_id=refund.pk, key=job.key, patience=job.patience)
+        if refund.state != Refund.State.INTENDED or refund.provider_refund_id:
+            return {}
+        amount, paid = Money(refund.amount, payment.currency), payment.provider_payment_id or ""
+        return {"refunds": (provider.refund(paid, amount, our_id=refund.pk, key=job.key, patience=job.patience),)}
 
     return _act_and_read(job, act)
 
 
-def _act_and_read(job: Job, act: Callable[[Payment, Provider], None]) -> Outcome:
-    """Make one call that moves money, then read what is true. A refusal is read and derived again, never believed alone."""
-    refused = ""
+def _act_and_read(job: Job, act: Callable[[Payment, Provider], dict[str, Any]]) -> Outcome:
+    """Make one call that moves money, then read what is true. A refusal is read and derived again, never believed alone.
+
+    After the provider has forgotten our key the call is not made: reading tells whether it ever was.
+    """
+    facts: dict[str, Any] = {}
     try:
         payment, provider = _reach(job.subject_id)
-        try:
-            act(payment, provider)
-        except ProviderRefused as no:
-            refused = str(no)
-        seen = provider.read(payment.provider_payment_id or "", patience=job.patience)
-        sighting = Sighting(seen)
-        if seen.status is Seen.TAKEN:
-            sighting = Sighting(seen, tuple(provider.refunds(seen.id, patience=job.patience)))
+        if not job.key_is_stale(now_utc()):
+            try:
+                facts = act(payment, provider)
+            except ProviderRefused as no:
+                facts = {"refused": str(no)}
+        shown = provider.read(payment.provider_payment_id or "", patience=job.patience)
+        listed = provider.refunds(shown.id, patience=job.patience) if shown.status is Seen.TAKEN else []
     except (ProviderUnknown, ProviderRefused) as error:  # a read is refused only when something is badly configured
-        return Unknown(f"{refused} {error}".strip())
-    return Done((sighting, refused))
+        return Unknown(f"{facts.get('refused', '')} {error}".strip())
+    made = facts.pop("refunds", ())
+    known = {refund.id for refund in listed}
+    refunds = (*listed, *(refund for refund in made if refund.id not in known))  # a list may lag behind its own answer
+    return Done(Sighting(shown, refunds, **facts))
 
 
 def apply_movement(job: Job, outcome: Done | Refused | Later) -> None:
     """Record what a capture, void or refund led to, close the intent, and plan what still differs."""
-    sighting, refused = outcome.answer  # type: ignore[union-attr]  # calls that move money answer Done only
+    seen: Sighting = outcome.answer  # type: ignore[union-attr]  # calls that move money answer Done only
 
-    def close(payment: Payment) -> None:
+    def close(payment: Payment, *, believed: bool) -> None:
         now = now_utc()
-        mine = [r for r in sighting.refunds if r.our_id is not None and r.our_id == job.payload.get("refund_id")]
-        if any(refund.status is SeenRefund.PENDING for refund in mine):  # heard, not final: ask again later
-            intents.postpone(job, now + intents.pause(min(job.attempts + 3, 11)))
+        mine = next(
+            (r for r in seen.refunds if r.our_id is not None and r.our_id == job.payload.get("refund_id")), None
+        )
+        if not believed or (mine is not None and mine.status is SeenRefund.PENDING):
+            intents.postpone(job, now + intents.pause(min(job.attempts + 3, 11)), error="not final")
             return
-        if not mine and (refused or job.key_is_stale(now)):
+        refused = seen.refused or (mine.reason or "canceled" if mine and mine.status is SeenRefund.REFUSED else "")
+        if mine is None and (refused or job.key_is_stale(now)):
             for refund in Refund.objects.filter(pk=job.payload.get("refund_id", 0), state=Refund.State.INTENDED):
                 refuse_refund(payment, refund, reason=refused or "never made", now=now)
         intents.finish(job, Refused(refused) if refused else Done())
 
     payment = Payment.objects.get(pk=job.subject_id)
-    target_of(payment).door(payment_id=payment.pk, seen=sighting, close=close)
+    target_of(payment).door(payment_id=payment.pk, seen=seen, close=close)
 
 
 def call_watch(job: Job) -> Outcome:
@@ -187,12 +197,19 @@ def call_watch(job: Job) -> Outcome:
 
 
 def _next_look(payment: Payment, seen: PaymentSeen, now: datetime) -> datetime | None:
+    """Return when to look next: soon while somebody may pay, slowly while money can still leave from outside."""
     if seen.status is Seen.PENDING:
         return now + (LOOK_EVERY if now - payment.created_at < PAGE_LIFE else timedelta(hours=1))
     if seen.status is Seen.HELD:
         dies = seen.hold_expires_at or now + timedelta(hours=6)
         return max(now + timedelta(minutes=10), min(dies - SAFETY, now + timedelta(hours=6)))
+    if seen.status is Seen.TAKEN and payment.decision != "RETURN" and not _is_over(payment):
+        return now + timedelta(hours=6)
     return None
+
+
+def _is_over(payment: Payment) -> bool:
+    return payment.booking is not None and payment.booking.finished_at is not None
 
 
 def apply_watch(job: Job, outcome: Done | Refused | Later) -> None:
@@ -207,10 +224,18 @@ def apply_watch(job: Job, outcome: Done | Refused | Later) -> None:
     target_of(payment).door(payment_id=payment.pk, seen=outcome.answer, close=_closer(job, outcome))  # type: ignore[union-attr]
 
 
-def _closer(job: Job, outcome: Done | Refused | Later) -> Callable[[Payment], None]:
-    if isinstance(outcome, Later):
-        return lambda _payment: intents.postpone(job, outcome.at)
-    return lambda _payment: intents.finish(job, outcome)
+def _closer(job: Job, outcome: Done | Refused | Later) -> Close:
+    """Return what ends the intent: postponed, or finished; an answer that was not believed is asked for again."""
+
+    def close(payment: Payment, *, believed: bool) -> None:
+        if isinstance(outcome, Later):
+            intents.postpone(job, outcome.at)
+        elif believed:
+            intents.finish(job, outcome)
+        else:
+            intents.postpone(job, now_utc() + intents.pause(job.attempts + 3), error="not believed")
+
+    return close
 
 
 def look_again(*, payment_id: int, patience: float) -> None:

@@ -13,12 +13,20 @@ from payments.models import Decision, Payment, Refund
 WATCH = "payments.watch"
 
 
-def decide_used(payment: Payment, *, booking_id: int, visit_ends: datetime, now: datetime) -> None:
-    """Let a locked payment serve a booking, in full; its money is taken at once where the hold would die before."""
+def decide_used(payment: Payment, *, booking_id: int) -> None:
+    """Let a locked payment serve a booking, in full."""
     payment.decision, payment.keep, payment.booking_id = Decision.USED, payment.amount, booking_id
-    if payment.two_stage and rules.must_be_taken_at_once(payment, visit_ends=visit_ends):
-        payment.capture_at = now
-    payment.save(update_fields=["decision", "keep", "booking", "capture_at"])
+    payment.save(update_fields=["decision", "keep", "booking"])
+
+
+def take_before_the_hold_dies(payments: Iterable[Payment], *, visit_ends: datetime, now: datetime) -> None:
+    """Have the money of a confirmed booking's locked payments taken at once where a hold would die before the visit ends."""
+    for payment in payments:
+        used = payment.decision == Decision.USED and payment.two_stage and payment.capture_at is None
+        if used and rules.must_be_taken_at_once(payment, visit_ends=visit_ends):
+            payment.capture_at = now
+            payment.save(update_fields=["capture_at"])
+            derive(payment, now=now)
 
 
 def decide_return(payment: Payment, *, cause: str) -> None:
@@ -71,6 +79,9 @@ def derive(payment: Payment, *, now: datetime) -> Intent | None:
 
     Run until the provider agrees; run again: nothing. Source: domain section 5.
     """
+    if rules.is_owed_on_site(payment):
+        _intend_refund(payment)  # people hand it back; until they say so it stands among what is owed
+        return None
     step = rules.next_step(payment, now)
     if step is None or intents.is_open(lane_of(payment)):
         return None

@@ -13,7 +13,7 @@ from palms.text import storable
 from payments.models import Decision, Payment, Refund
 from payments.providers.base import PaymentSeen, RefundSeen, Seen, SeenRefund
 from payments.rules import Step, has_money, is_strange
-from payments.services.deciding import decide_return
+from payments.services.deciding import decide_return, lane_of
 from payments.targets import Sighting
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def record(payment: Payment, seen: Sighting, *, now: datetime) -> bool:
         payment.save(update_fields=["trouble"])
         return False
     fields = _copy(payment, seen.payment)
-    fields += _move(payment, seen.payment, now)
+    fields += _move(payment, seen, now)
     payment.save(update_fields=fields)
     for refund in seen.refunds:
         _record_refund(payment, refund, now)
@@ -61,28 +61,45 @@ def _copy(payment: Payment, seen: PaymentSeen) -> list[str]:
     ]  # fmt: skip
 
 
-def _move(payment: Payment, seen: PaymentSeen, now: datetime) -> list[str]:
-    if has_money(seen) and payment.status in (S.VOIDED, S.FAILED) and payment.decision != Decision.RETURN:
+def _move(payment: Payment, seen: Sighting, now: datetime) -> list[str]:
+    shown = seen.payment
+    if has_money(shown) and payment.status in (S.VOIDED, S.FAILED) and payment.decision != Decision.RETURN:
         decide_return(payment, cause="late")
-    if seen.status is Seen.HELD and payment.status in (S.PENDING, S.VOIDED, S.FAILED):
+    if shown.status is Seen.HELD and payment.status in (
+        S.PENDING,
+        S.FAILED,
+    ):  # after VOIDED it can only be an old answer
         payment.authorize()
-    elif seen.status is Seen.TAKEN and payment.status != S.CAPTURED:
-        payment.capture(captured=min(seen.taken, _asked_for(payment)), at=seen.captured_at or now)
+    elif shown.status is Seen.TAKEN and payment.status != S.CAPTURED:
+        taken = _taken(payment, seen)
+        if taken is None:
+            return []
+        payment.capture(captured=taken, at=shown.captured_at or now)
         return ["status", "captured", "captured_at"]
-    elif seen.status is Seen.CANCELED and payment.status == S.AUTHORIZED:
+    elif shown.status is Seen.CANCELED and payment.status == S.AUTHORIZED:
         payment.void()
-    elif seen.status is Seen.CANCELED and payment.status == S.PENDING:
+    elif shown.status is Seen.CANCELED and payment.status == S.PENDING:
         payment.fail()
-        payment.decision_reason = payment.decision_reason or seen.cancel_reason[:40]
+        payment.decision_reason = payment.decision_reason or shown.cancel_reason[:40]
         return ["status", "decision_reason"]
     return ["status"]
 
 
-def _asked_for(payment: Payment) -> int:
-    """Return the most that can have been taken: what our capture asked for, whatever sum the provider still shows."""
-    captures = Intent.objects.filter(club_id=payment.club_id, kind=Step.CAPTURE, subject_id=payment.pk)
-    asked = captures.exclude(state=Intent.State.REFUSED).order_by("-pk").first()
-    return int(asked.payload["amount"]) if asked else payment.amount
+def _taken(payment: Payment, seen: Sighting) -> int | None:
+    """Return how much was taken, or None where only our own capture's outcome can tell.
+
+    A provider may go on showing the original amount after a partial capture. So where we asked for less, what counts is
+    whether our call was accepted; if it was refused, somebody else took what is shown.
+    """
+    shown = min(seen.payment.taken, payment.amount)
+    if seen.taken_by_us is not None:
+        return min(shown, seen.taken_by_us)
+    if seen.refused or payment.status != S.AUTHORIZED:
+        return shown
+    ours = Intent.objects.filter(
+        lane=lane_of(payment), kind=Step.CAPTURE, state=Intent.State.OPEN, attempts__gt=0
+    ).first()
+    return None if ours is not None and int(ours.payload["amount"]) < shown else shown
 
 
 def _record_refund(payment: Payment, seen: RefundSeen, now: datetime) -> None:
@@ -91,6 +108,9 @@ def _record_refund(payment: Payment, seen: RefundSeen, now: datetime) -> None:
     if ours is None:
         if seen.status is SeenRefund.DONE:
             _record_strangers_refund(payment, seen, now)
+        return
+    if ours.state == Refund.State.REFUSED and seen.status is SeenRefund.DONE:
+        _record_strangers_refund(payment, seen, now)  # we had given it up, and it happened
         return
     if ours.state != Refund.State.INTENDED:
         return

@@ -1,6 +1,6 @@
 from django.db import migrations
 
-from palms.guards import foreign_key, same_club
+from palms.guards import check, foreign_key, same_club
 
 
 class Migration(migrations.Migration):
@@ -8,6 +8,13 @@ class Migration(migrations.Migration):
 
     dependencies = [("slots", "0002_owners"), ("clubs", "0001_initial")]
     operations = [
+        check(table="clubs_area", name="area_id_positive", condition="id > 0"),  # 0 stands for "none" in area_key
+        check(table="clubs_instructor", name="instructor_id_positive", condition="id > 0"),
+        check(
+            table="slots_claim",
+            name="claim_hold_ends_by_the_start",
+            condition="held_until IS NULL OR held_until <= lower(period)",
+        ),
         same_club(table="slots_slot", column="area_id", refers="clubs_area", name="slot_area_of_same_club"),
         same_club(
             table="slots_slot", column="instructor_id", refers="clubs_instructor", name="slot_instructor_of_same_club"
