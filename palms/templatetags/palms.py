@@ -19,7 +19,7 @@ from palms.money import Money
 
 register = template.Library()
 
-NARROW, WIDE = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
+WIDE, GLUE = "\N{NO-BREAK SPACE}", "\N{WORD JOINER}"
 SIGNS = {"RUB": "₽", "USD": "$", "EUR": "€", "KZT": "₸", "BYN": "Br", "AMD": "֏", "GEL": "₾", "JPY": "¥"}
 ZONES = {
     "Europe/Kaliningrad": gettext_noop("Kaliningrad time"),
@@ -87,7 +87,7 @@ def time_of(moment: datetime, club: HasZone) -> SafeString:
 @register.simple_tag
 def span_of(start: datetime, end: datetime, club: HasZone) -> SafeString:
     """Return "09:30–11:00" as two <time>s."""
-    return format_html("{}–{}", time_of(start, club), time_of(end, club))
+    return format_html("{}{}–{}{}", time_of(start, club), GLUE, GLUE, time_of(end, club))
 
 
 @register.simple_tag
