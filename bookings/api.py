@@ -31,8 +31,7 @@ from clubs.selectors import zone_of
 from palms.actors import Actor, Kind
 from palms.api import BIGGEST_ID, AreaOut, Day, InstructorOut, Moment, SecretApiView, SlotOut, Text, Whole
 from palms.clock import now_utc
-from palms.errors import ValidationFailed
-from palms.problems import IdempotencyMismatch
+from palms.errors import IdempotencyMismatch, ValidationFailed
 from slots.errors import SlotNotFound
 from slots.models import Slot
 from slots.selectors import claims_between, views_of

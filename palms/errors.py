@@ -48,6 +48,10 @@ class DatabaseUnavailable(DomainError):
     code, title, status = "database_unavailable", _("Too busy right now, please try again"), 503
 
 
+class IdempotencyMismatch(DomainError):
+    code, title, status = "idempotency_mismatch", _("This Idempotency-Key has been used for another request"), 422
+
+
 def violated(error: BaseException) -> str:
     """Return the name of the constraint or guard that a database error speaks of, or an empty string."""
     diag = getattr(error.__cause__, "diag", None)

@@ -40,10 +40,6 @@ class RequestTooLarge(DomainError):
     code, title, status = "request_too_large", _("The request is too large"), 413
 
 
-class IdempotencyMismatch(DomainError):
-    code, title, status = "idempotency_mismatch", _("This Idempotency-Key has been used for another request"), 422
-
-
 class Unexpected(DomainError):
     """A defect of ours. It is logged, and nothing of it is told."""
 

@@ -58,6 +58,8 @@ def capture_is_due(payment: Payment, now: datetime) -> bool:
     """Whether the visit asked for it, or the hold is in its last day."""
     if payment.capture_at is not None and payment.capture_at <= now:
         return True
+    if payment.booking is None or payment.booking.expires_at is not None:
+        return False  # a request is not approved yet: its money may be held, never taken
     return payment.hold_expires_at is not None and payment.hold_expires_at - SAFETY <= now
 
 

@@ -19,7 +19,7 @@ from clubs.selectors import zone_of
 from palms import intents
 from palms.actors import Actor, acting
 from palms.clock import now_utc, to_zone
-from palms.errors import DatabaseUnavailable, DomainError, is_busy
+from palms.errors import DatabaseUnavailable, DomainError, IdempotencyMismatch, is_busy
 from payments import services as money
 from payments.errors import ProviderUnavailable
 from payments.models import Payment, ProviderAccount
@@ -111,6 +111,9 @@ def _repeat(refusal: DomainError, club_id: int, slot_id: int, key: str, visitor:
     found = repeated(club_id=club_id, slot_id=slot_id, key=key, visitor=visitor, now=now)
     if found is None:
         raise refusal
+    about = found.slot_id if isinstance(found, Booking) else (found.snapshot or {}).get("slot_id")
+    if about != slot_id:
+        raise IdempotencyMismatch from refusal
     state = state_of_booking(found, now) if isinstance(found, Booking) else state_of_payment(found, now)
     return Checkout(found.token, state.payment_url or None, state.hold_until, state.state)
 

@@ -101,7 +101,7 @@ def zone_of(club: HasZone, moment: datetime) -> str:
 
 
 @register.filter
-def length(row: object) -> str:
+def lasts(row: object) -> str:
     """Return how long something with `date_from` and `date_to` lasts: "1 h 30 min"."""
     span: timedelta = row.date_to - row.date_from  # type: ignore[attr-defined]
     hours, minutes = divmod(int(span.total_seconds() // 60), 60)

@@ -18,7 +18,13 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         while True:
-            done = intents.run_due()
+            try:
+                done = intents.run_due()
+            except ExceptionGroup as defects:
+                if not options["forever"]:
+                    raise
+                self.stderr.write(f"{defects}: {[repr(defect) for defect in defects.exceptions]}")
+                continue
             if done or not options["forever"]:
                 self.stdout.write(f"{done} tried")
             if not options["forever"]:
