@@ -27,6 +27,7 @@ _needed("DATABASE_URL")
 BASE_URL = _needed("PALMS_BASE_URL").rstrip("/")  # https://book.example.com: links in mail, return address at the bank
 ALLOWED_HOSTS = [host for host in _needed("PALMS_ALLOWED_HOSTS").split(",") if host]
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
+CSRF_FAILURE_VIEW = "palms.views.csrf_failed"
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -52,6 +53,7 @@ INSTALLED_APPS = [
     "bookings",
 ]
 MIDDLEWARE = [
+    "palms.middleware.HealthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.gzip.GZipMiddleware",
