@@ -22,7 +22,7 @@ from palms import views
 from palms.actors import Kind
 from palms.errors import NotPermitted
 from palms.middleware import RefusalMiddleware, StaffHistoryMiddleware, staff_actor
-from palms.templatetags.palms import in_zone, length, money, zone_of
+from palms.templatetags.palms import in_zone, lasts, money, zone_of
 from tests.factories import AreaFactory, ClubFactory, MembershipFactory, SlotFactory, UserFactory, tomorrow
 from tests.pages.conftest import FORM, address_of, text_of
 
@@ -243,7 +243,7 @@ def test_the_zone_is_named(zone: str, words: str) -> None:
 def test_lengths_are_written_for_people(minutes: int, words: str) -> None:
     slot = SlotFactory.build(club=None, area=None, minutes=minutes)
     with translation.override("en"):
-        assert length(slot).replace("\N{NO-BREAK SPACE}", " ") == words
+        assert lasts(slot).replace("\N{NO-BREAK SPACE}", " ") == words
 
 
 def test_everything_is_translated_and_compiled() -> None:
