@@ -242,7 +242,7 @@ def test_who_confirms_a_booking_follows_it_to_where_it_was_moved(bank: Bank) -> 
     assert list(Claim.objects.values_list("slot_id", "held_until")) == [(target.pk, None)]
 
 
-@pytest.mark.xfail(strict=True, reason="starts over with the payment and the booking locked: a court after a payment")
+@pytest.mark.usefixtures("peace")
 def test_who_finds_a_booking_moved_starts_over_without_its_locks(bank: Bank) -> None:
     """Two want the moved booking: one read where it was, one where it is. Neither may hold what the other must have first."""
     booking, target = moved_while_waited_for(bank)
@@ -266,7 +266,7 @@ def test_who_finds_a_booking_moved_starts_over_without_its_locks(bank: Bank) -> 
     assert [stale.result(), fresh.result()] == [None, None]
 
 
-@pytest.mark.xfail(strict=True, reason="starts over with the payment locked: a court after a payment")
+@pytest.mark.usefixtures("peace")
 def test_news_older_than_the_booking_do_not_stand_in_its_way(bank: Bank) -> None:
     """A poll saw the payment unpaid, and comes to the door while two others bring the money."""
     payment = payment_of(take(offer()))
@@ -289,3 +289,37 @@ def test_news_older_than_the_booking_do_not_stand_in_its_way(bank: Bank) -> None
 def sight(payment: Payment) -> Sighting:
     assert payment.account is not None
     return Sighting(provider_for(payment.account).read(payment.provider_payment_id or "", patience=10))
+
+
+def test_what_was_let_go_of_is_free_for_those_who_waited_for_it(bank: Bank) -> None:
+    """Starting over releases a lock for everybody, also for who already stood in line: they must not wait for the end.
+
+    PostgreSQL lets go of a savepoint's row locks when that savepoint is rolled back. But who waits for a lock that was
+    taken in a savepoint since released waits for the end of the whole transaction, whatever is rolled back above it.
+    """
+    court = AreaFactory()  # the first by id
+    slot = offer(club=court.club)
+    booking = approve_for(slot)
+    services.pay_for_approved(booking_id=booking.pk, actor=customer(booking.client_id))
+    target, payment = SlotFactory(club=slot.club, area=court, start=slot.date_from), Payment.objects.get()
+
+    def lock() -> None:
+        with transaction.atomic():
+            lock_booking(booking.pk)
+
+    def lock_both_courts() -> None:
+        with transaction.atomic():
+            lock_slots([slot.pk, target.pk])
+
+    with Holder(lambda: move(booking, target)) as mover, Holder(lambda: None) as looker:
+        looker.asks(locking(payment))  # somebody with business about the payment alone, next in its queue
+        until_waiting(1)
+        stale = Background(lock)  # knows the old court, and waits for it
+        until_waiting(2)
+        mover.commit()
+        looker.answer()
+        until_waiting(1)  # the stale one has the old court, and waits for the payment
+        both = Background(lock_both_courts)  # has the new court, and stands in line for the old one
+        until_waiting(2)
+        looker.commit()  # the stale one sees that the booking moved, lets go of the old court and wants the new one
+    assert [stale.result(), both.result()] == [None, None]
