@@ -153,6 +153,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_BEAT_SCHEDULE = {
     "intents": {"task": "palms.run_due_intents", "schedule": 5.0, "options": {"expires": 5}},
+    "reconciliation": {"task": "payments.reconcile", "schedule": 3600.0, "options": {"expires": 3600}},
     "holds": {"task": "bookings.end_expired", "schedule": 15.0, "options": {"expires": 15}},
 }
 

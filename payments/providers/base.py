@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -109,6 +110,9 @@ class Provider(Protocol):
 
     def find(self, token: str, *, since: datetime, until: datetime, patience: float) -> PaymentSeen | None:
         """Look through the provider's list for the payment that carries our token; None when it was never created."""
+
+    def listed(self, *, since: datetime, until: datetime, patience: float) -> Iterator[PaymentSeen]:
+        """Go through all payments created from `since` to `until`, newest first, ours and strangers'."""
 
     def capture(self, payment_id: str, amount: Money, *, key: str, patience: float) -> PaymentSeen: ...
 

@@ -61,6 +61,11 @@ class YooKassa:
                 return reading.payment_seen(raw)
         return None
 
+    def listed(self, *, since: datetime, until: datetime, patience: float) -> Iterator[PaymentSeen]:
+        window = {"created_at.gte": _iso(since), "created_at.lte": _iso(until)}
+        for raw in self._listed("/payments", window, patience):
+            yield reading.payment_seen(raw)
+
     def capture(self, payment_id: str, amount: Money, *, key: str, patience: float) -> PaymentSeen:
         """Take the amount, named even where it is all that is held; the rest of the hold returns to the payer."""
         path = _path(payment_id) + "/capture"

@@ -10,11 +10,13 @@ from payments.services.deciding import (
     standing,
     take_before_the_hold_dies,
 )
+from payments.services.reconciling import Difference, reconcile
 from payments.services.recording import lock_payments, record
 from payments.services.starting import CheckoutRepeated, Start, open_payment, plan_page, record_onsite
 
 __all__ = [
     "CheckoutRepeated",
+    "Difference",
     "Start",
     "decide_return",
     "decide_used",
@@ -25,6 +27,7 @@ __all__ = [
     "look_again",
     "open_payment",
     "plan_page",
+    "reconcile",
     "record",
     "record_onsite",
     "standing",
