@@ -236,7 +236,7 @@ def main() -> None:
         say(f"{'connections':>11} " + " ".join(f"{name:>17}" for name in names))
         for workers in given.connections:
             row = measure(workers, given.seconds, club)
-            cells = [f"{row[0]:>17,.0f}"] + [f"{value:>10,.0f} ({value / row[0]:.2f})" for value in row[1:]]
+            cells = [f"{row[0]:>17,.0f}"] + [f"{value:>9,.0f} ({value / row[0]:.3f})" for value in row[1:]]
             say(f"{workers:>11} " + " ".join(cells))
 
 

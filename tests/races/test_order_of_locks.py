@@ -15,9 +15,10 @@ from bookings.services.locking import lock_booking
 from clubs.models import Area
 from palms.clock import now_utc
 from palms.errors import settle_constraints
+from palms.models import Intent
 from payments.models import Payment
 from payments.providers import provider_for
-from payments.services import lock_payments
+from payments.services import inbox, lock_payments
 from payments.targets import Sighting, nothing
 from slots.errors import SlotTaken
 from slots.models import Claim, Slot
@@ -323,3 +324,35 @@ def test_what_was_let_go_of_is_free_for_those_who_waited_for_it(bank: Bank) -> N
         until_waiting(2)
         looker.commit()  # the stale one sees that the booking moved, lets go of the old court and wants the new one
     assert [stale.result(), both.result()] == [None, None]
+
+
+def test_an_event_is_stored_after_its_payment_is_locked(bank: Bank) -> None:
+    """A row that points at a payment is checked at COMMIT: by then the door may hold the payment and want our intent."""
+    payment = payment_of(take(offer()))
+    bank.pay(payment.provider_payment_id)
+    paid = sight(payment)
+    bank.fault(on="get", kind="error_before")
+    inbox.receive_yookassa(notice(payment, "payment.waiting_for_capture"))  # the read of it is planned, and waits
+    reads = Intent.objects.filter(lane=f"events:{payment.pk}", state=Intent.State.OPEN)
+    assert reads.count() == 1
+
+    def close(payment: Payment, *, believed: bool) -> None:
+        reads.update(last_error="")
+
+    def door() -> None:
+        services.confirm_booking_payment(payment_id=payment.pk, seen=paid, close=close)
+
+    with Holder(lambda: store(notice(payment, "payment.succeeded"))) as teller:
+        news = Background(door)
+        until_waiting(1)
+        teller.commit()
+    assert news.result() is None
+
+
+def notice(payment: Payment, event: str) -> dict[str, Any]:
+    thing = {"id": payment.provider_payment_id, "metadata": {"payment_token": payment.token}}
+    return {"type": "notification", "event": event, "object": thing}
+
+
+def store(body: dict[str, Any]) -> None:
+    inbox._store(*inbox._hint(body), body)
