@@ -24,7 +24,7 @@ from palms.clock import now_utc
 from palms.models import Intent
 from palms.wake import wake
 
-LEASE = timedelta(seconds=150)  # longer than a call, a read and a list with the longest patience each
+PATIENCE = 35.0  # seconds, of a job; providers answer within 30 or not at all
 LONGEST_PAUSE = 3600.0
 KEY_LIFE = timedelta(hours=23)  # providers forget a key after 24 h; then we read, never repeat
 
@@ -148,9 +148,14 @@ def is_open(lane: str) -> bool:
     return Intent.objects.filter(lane=lane, state=Intent.State.OPEN).exists()
 
 
-def take_over(intent: Intent, *, now: datetime) -> None:
+def lease(patience: float) -> timedelta:
+    """Return how long a claimed intent is left to its runner: a call, a read and a list of this patience, and some more."""
+    return timedelta(seconds=3 * patience + 20)
+
+
+def take_over(intent: Intent, *, now: datetime, patience: float) -> None:
     """Mark an intent that is about to be inserted as already claimed by this process, which runs it after commit."""
-    intent.due_at, intent.attempts, intent.first_sent_at = now + LEASE, 1, now
+    intent.due_at, intent.attempts, intent.first_sent_at = now + lease(patience), 1, now
 
 
 def job_of(intent: Intent, *, patience: float, subject: Any = None) -> Job:
@@ -160,7 +165,9 @@ def job_of(intent: Intent, *, patience: float, subject: Any = None) -> Job:
     )  # fmt: skip
 
 
-def claim(intent_id: int | None = None, *, kinds: Iterable[str] | None = None, patience: float = 35.0) -> Job | None:
+def claim(
+    intent_id: int | None = None, *, kinds: Iterable[str] | None = None, patience: float = PATIENCE
+) -> Job | None:
     """Claim one due intent (this one, or the longest due), in a transaction of its own; None when there is none."""
     with transaction.atomic():
         now = now_utc()
@@ -173,7 +180,9 @@ def claim(intent_id: int | None = None, *, kinds: Iterable[str] | None = None, p
         if intent is None:
             return None
         Intent.objects.filter(pk=intent.pk).update(
-            due_at=now + LEASE, attempts=F("attempts") + 1, first_sent_at=Coalesce(F("first_sent_at"), Value(now))
+            due_at=now + lease(patience),
+            attempts=F("attempts") + 1,
+            first_sent_at=Coalesce(F("first_sent_at"), Value(now)),
         )
         intent.attempts, intent.first_sent_at = intent.attempts + 1, intent.first_sent_at or now
         return job_of(intent, patience=patience)
@@ -206,7 +215,7 @@ def let_go() -> None:
     connection.close()
 
 
-def run(intent_id: int, *, patience: float = 35.0) -> Outcome | None:
+def run(intent_id: int, *, patience: float = PATIENCE) -> Outcome | None:
     """Claim and perform one intent if it is due and nobody else holds it; None otherwise."""
     job = claim(intent_id, patience=patience)
     return perform(job) if job else None

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from clubs.models import Area, Instructor
 from palms.actors import Actor, acting
 from palms.errors import NotPermitted, ValidationFailed, refusing
+from palms.locking import Moved, starting_over
 from slots import owners
 from slots.errors import SlotClosed, SlotDuplicate, SlotInPast, SlotNotFound, SlotTaken
 from slots.models import Claim, Slot
@@ -26,10 +27,6 @@ CLAIM_RULES = (
 )
 
 
-class _Moved(Exception):
-    """The slot's place changed while its locks were waited for: start over."""
-
-
 def lock_slots(slot_ids: Iterable[int], *, seen: dict[int, Place] | None = None) -> list[Slot]:
     """Lock areas, instructors and slots, in that order, each kind by id; return the slots as they are now, by id.
 
@@ -39,14 +36,14 @@ def lock_slots(slot_ids: Iterable[int], *, seen: dict[int, Place] | None = None)
     Raises:
         SlotNotFound: one of the ids does not exist.
     """
+    tries = iter([seen])
+    return starting_over(lambda: try_lock_slots(slot_ids, seen=next(tries, None)))
+
+
+def try_lock_slots(slot_ids: Iterable[int], *, seen: dict[int, Place] | None = None) -> list[Slot]:
+    """Lock as `lock_slots`, once, as a part of an attempt that starts over. Raises Moved, SlotNotFound."""
     ids = sorted(set(slot_ids))
-    while True:
-        places = seen or _places(ids)
-        try:
-            with transaction.atomic():
-                return _lock(ids, places)
-        except _Moved:
-            seen = None
+    return _lock(ids, seen or _places(ids))
 
 
 def _places(ids: list[int]) -> dict[int, Place]:
@@ -67,7 +64,7 @@ def _lock(ids: list[int], places: dict[int, Place]) -> list[Slot]:
         raise SlotNotFound
     for slot in slots:
         if (slot.area_id, slot.instructor_id) != places.get(slot.pk):
-            raise _Moved
+            raise Moved
         if slot.area_id is not None:
             slot.area = areas[slot.area_id]  # as it is now, under its lock
     return slots

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,13 +12,14 @@ from django.db import transaction
 from bookings import rules
 from bookings.models import Booking, BookingContact
 from bookings.services.ending import end_for_lost_money, expire_locked
-from bookings.services.locking import Locked, Moved, lock_row
+from bookings.services.locking import Locked, lock_row
 from bookings.states import TERMINAL, S
 from clients import services as clients
 from notifications import services as notifications
 from palms.actors import Actor, Kind, acting
 from palms.clock import now_utc
 from palms.errors import settle_constraints
+from palms.locking import Moved, starting_over
 from payments import rules as money_rules
 from payments import services as money
 from payments.models import Payment
@@ -80,9 +80,7 @@ def give_up(payment_id: int, close: Close) -> None:
 
 def _lock(payment_id: int, seen: Sighting) -> _Scene:
     """Lock what the sighting may touch, in the one order. The place is locked only where a decision is due."""
-    while True:
-        with suppress(Moved), transaction.atomic():  # a try that found it moved lets its locks go
-            return _try_lock(payment_id, has_money=money_rules.has_money(seen.payment))
+    return starting_over(lambda: _try_lock(payment_id, has_money=money_rules.has_money(seen.payment)))
 
 
 def _try_lock(payment_id: int, *, has_money: bool) -> _Scene:
@@ -105,7 +103,7 @@ def _try_lock(payment_id: int, *, has_money: bool) -> _Scene:
 def _lock_place(slot_id: int | None) -> Slot | None:
     """Lock a slot and what comes before it; None where it is gone, so that its late money can only go back."""
     try:
-        return slots.lock_slots([slot_id or 0])[0]
+        return slots.try_lock_slots([slot_id or 0])[0]
     except SlotNotFound:
         return None
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django_fsm import can_proceed, has_transition_perm
 
 from bookings.errors import BookingFinished, BookingNotFound, TransitionRefused
@@ -15,6 +13,7 @@ from bookings.models import Booking
 from bookings.states import TERMINAL
 from palms.actors import Actor
 from palms.errors import NotPermitted
+from palms.locking import Moved, starting_over
 from payments import services as money
 from payments.models import Payment
 from slots import services as slots
@@ -28,26 +27,20 @@ class Locked:
     slot: Slot
 
 
-class Moved(Exception):
-    """What was read before the locks is not so any more: let go, and start over."""
-
-
 def lock_booking(booking_id: int) -> Locked:
     """Lock a booking with everything before it: area, instructor, slot, its payments, then itself.
 
     Its slot is read first without locks and again after; where it moved meanwhile, the locks are let go and sought again.
     Raises BookingNotFound.
     """
-    while True:
-        with suppress(Moved), transaction.atomic():
-            return _try_lock(booking_id)
+    return starting_over(lambda: _try_lock(booking_id))
 
 
 def _try_lock(booking_id: int) -> Locked:
     slot_id = Booking.objects.filter(pk=booking_id).values_list("slot_id", flat=True).first()
     if slot_id is None:
         raise BookingNotFound
-    (slot,) = slots.lock_slots([slot_id])
+    (slot,) = slots.try_lock_slots([slot_id])
     payments = money.lock_payments(booking_ids=[booking_id])
     booking = lock_row(booking_id)
     if booking.slot_id != slot_id:

@@ -4,7 +4,10 @@ from palms.guards import guard, refuse
 
 INTENT = f"""
     IF TG_OP = 'DELETE' THEN
-        {refuse("intent_never_deleted", "an intent is never deleted")}
+        IF OLD.state = 'OPEN' THEN
+            {refuse("intent_kept_while_open", "a call that is not settled is not forgotten")}
+        END IF;
+        RETURN OLD;
     ELSIF OLD.state <> 'OPEN' THEN
         {refuse("intent_final", "a closed intent does not change")}
     ELSIF (NEW.key, NEW.kind, NEW.subject_id, NEW.lane, NEW.payload, NEW.club_id)

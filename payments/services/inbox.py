@@ -18,6 +18,7 @@ from palms.models import Intent
 from payments.models import Payment, ProviderEvent
 from payments.providers import provider_for
 from payments.providers.base import ProviderRefused, ProviderUnknown, Seen, SeenRefund
+from payments.services.recording import lock_payments
 from payments.targets import Sighting, target_of
 
 READ = "payments.read_event"
@@ -78,6 +79,10 @@ def _store(event: str, object_id: str, payment_id: str, token: str, body: Any) -
     payment = payments.filter(provider_payment_id=payment_id).first()
     if payment is None and token:  # the page was made, and we died before we could note its id
         payment = payments.filter(token=token, provider_payment_id__isnull=True).first()
+    if payment is not None:
+        lock_payments(
+            ids=[payment.pk]
+        )  # an event that points at it is checked at COMMIT, when the door may want our intent
     stored, is_new = ProviderEvent.objects.get_or_create(
         provider="yookassa", account_id=payment.account_id if payment else None, event=event, object_id=object_id,
         defaults={

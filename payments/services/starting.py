@@ -14,6 +14,7 @@ from palms.models import Intent
 from payments.models import Decision, Payment, Provider, ProviderAccount
 from payments.services.deciding import WATCH, lane_of
 
+PATIENCE = 10.0  # of a customer who waits for the bank's page, in seconds
 FIRST_LOOK = timedelta(seconds=45)  # a lost notification costs at most a minute
 
 
@@ -63,13 +64,13 @@ def plan_page(payment: Payment, *, locale: str, now: datetime) -> intents.Job:
         club_id=payment.club_id, kind="payments.create", lane=lane_of(payment), subject_id=payment.pk, now=now,
         locale=locale,
     )  # fmt: skip
-    intents.take_over(page, now=now)
+    intents.take_over(page, now=now, patience=PATIENCE)
     watch = intents.draft(
         club_id=payment.club_id, kind=WATCH, lane=f"watch:{payment.pk}", subject_id=payment.pk, now=now,
         due_at=now + FIRST_LOOK,
     )  # fmt: skip
     Intent.objects.bulk_create([page, watch])
-    return intents.job_of(page, patience=10.0, subject=payment)
+    return intents.job_of(page, patience=PATIENCE, subject=payment)
 
 
 def record_onsite(

@@ -116,7 +116,7 @@ def test_what_is_not_a_notification_is_refused(api: Caller, body: Any) -> None:
 
 def test_what_cannot_be_stored_as_text_is_stored_all_the_same(api: Caller) -> None:
     assert api.post(ADDRESS, _notice("x", note="\0 \ud800")).status_code == 200
-    assert json.loads(ProviderEvent.objects.get().body)["object"]["note"] == "\0 \ud800"
+    assert ProviderEvent.objects.get().body == ""  # of a stranger's payment only the ids are kept
 
 
 def test_64_kib_are_read_and_a_byte_more_is_not(api: Caller) -> None:

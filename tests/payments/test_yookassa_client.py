@@ -419,7 +419,9 @@ def authorization(account: ProviderAccount, bank: Wire, settings: Any) -> str:
 def test_a_clubs_own_credentials_come_first(
     wire: Callable[..., Wire], settings: Any, credentials: dict[str, str] | None, used: str
 ) -> None:
-    account = ProviderAccount(provider="yookassa", credentials="" if credentials is None else seal(credentials))
+    account = ProviderAccount(
+        provider="yookassa", account_id=used.split(":")[0], credentials="" if credentials is None else seal(credentials)
+    )
 
     assert authorization(account, wire(answer(200, GOOD)), settings) == used
 
