@@ -5,7 +5,7 @@ WORKERS ?= 2
 INSTALL := $(PYTHON) -I palms/embedded/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format clean forget
+.PHONY: help run test audit reconcile lint format clean forget
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
@@ -16,6 +16,12 @@ run: ## the whole platform with demo data, until Ctrl-C
 test: ## the whole suite, on a PostgreSQL of its own (ARGS=... for pytest)
 	@$(INSTALL) test && $(VENV) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS); code=$$?; \
 	if [ -n "$(EXIT_FILE)" ]; then echo $$code > "$(EXIT_FILE)"; else exit $$code; fi
+
+audit: ## check every rule on the running demo
+	@$(VENV) -m palms.embedded manage audit
+
+reconcile: ## compare the running demo's books with its bank
+	@$(VENV) -m palms.embedded manage reconcile
 
 lint: ## style, types and the order of imports alone
 	@$(INSTALL) test && exec $(VENV) -m pytest -q tests/test_house_rules.py

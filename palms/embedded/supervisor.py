@@ -21,6 +21,8 @@ from palms.embedded.problem import StartProblem
 
 HEALTH = "/health/live"
 HEALTH_SECONDS = 90.0
+RUNNING = "running.json"  # where the running demo is, for `python -m palms.embedded manage`
+URLS = ("DATABASE_URL", "REDIS_URL")
 STOP_SECONDS = 6.0
 LONGEST_PAUSE = 30.0  # before a part that keeps dying is tried again
 STEADY_SECONDS = 60.0  # a part that lived this long starts again at once
@@ -84,6 +86,7 @@ class Supervisor:
                 self._watch()
         finally:
             self._stop()
+            (self.folder / RUNNING).unlink(missing_ok=True)
             self.lock.release()
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -101,6 +104,8 @@ class Supervisor:
         require_free_ports(options)
         keys = folder.keys(self.folder)
         env = parts.environment(options, self._start_servers(), keys)
+        ours = {name: value for name, value in env.items() if name.startswith(("PALMS_", "YOOKASSA_")) or name in URLS}
+        folder.write_private(self.folder / RUNNING, json.dumps(ours))
         self._heed()
         logins = str(self.folder / "demo-logins.json")
         self._finish("prepare", parts.python(options, env, "-m", "palms.embedded.prepare", logins))
