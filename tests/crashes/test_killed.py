@@ -28,7 +28,7 @@ from tests.races.invariants import broken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOLD = 300  # seconds, a club's default
-LEASE = intents.lease(intents.PATIENCE).total_seconds() + 5
+LEASE = intents.LEASE.total_seconds() + 5
 CHARGE = 50_000
 
 
@@ -171,7 +171,7 @@ def come_back(case: Case, bank: Bank, *, ahead: float = 0) -> None:
         still_open = Intent.objects.filter(state=Intent.State.OPEN)
         assert not still_open.filter(due_at__lte=now_utc()).exists()
         assert set(still_open.values_list("kind", flat=True)) <= {"payments.watch"}  # of money on hold
-    still_open.update(due_at=now_utc() + timedelta(days=3650))  # the next life counts only its own steps
+    still_open.update(due_at=now_utc() + timedelta(days=365))  # the next life counts only its own steps
     bank.reset()
 
 
@@ -208,7 +208,7 @@ def test_killed_again_and_again_it_comes_to_the_same_end(victim: Victim, bank: B
     rng = random.Random(7)
     case, ahead = make(bank), 0.0
     victim.run(case.act, ahead=case.ahead, kill=(rng.randint(1, 4), "after"), **case.args)
-    for _death in range(1 if make is a_checkout else 6):  # a hold does not outlive more leases
+    for _death in range(1 if make is a_checkout else 6):  # a hold does not outlive many leases
         ahead += LEASE
         kill = (rng.randint(1, 6), rng.choice(["before", "after"]))
         assert victim.run("sweep", ahead=case.ahead + ahead, kill=kill)["error"] == ""
