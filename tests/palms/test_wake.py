@@ -26,10 +26,15 @@ def dead_broker(settings: Any) -> Iterator[None]:
         address = f"redis://127.0.0.1:{taken.getsockname()[1]}/0"
     before = app.conf.broker_url
     settings.CELERY_BROKER_URL = app.conf.broker_url = address
-    app.pool.force_close_all()
+    _forget_connections()
     yield
     app.conf.broker_url = before
-    app.pool.force_close_all()
+    _forget_connections()
+
+
+def _forget_connections() -> None:
+    """Let Celery open new ones, to where it is pointed now."""
+    app._pool = app.amqp._producer_pool = None
 
 
 def test_a_dead_broker_stops_no_sale_and_no_letter(bank: Bank, dead_broker: None, caplog: Any) -> None:
