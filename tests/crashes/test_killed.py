@@ -28,7 +28,7 @@ from tests.races.invariants import broken
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOLD = 300  # seconds, a club's default
-LEASE = intents.LEASE.total_seconds() + 5
+LEASE = intents.lease(intents.PATIENCE).total_seconds() + 5  # of who sweeps: the longest
 CHARGE = 50_000
 
 
