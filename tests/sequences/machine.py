@@ -119,6 +119,16 @@ class Machine(RuleBasedStateMachine):
         payment = Payment.objects.get(token=made.token)
         self.purchases.append(Purchase(payment.pk, made.token, key, slot, now + timedelta(seconds=300)))
 
+    @rule(number=st.integers(0, 2), span=st.sampled_from((JUMPS[0], JUMPS[3])))
+    def buy(self, number: int, span: timedelta) -> None:
+        """The whole way at once, in time or late: so that most sequences have money in them."""
+        before = len(self.purchases)
+        self.hold(number)
+        if len(self.purchases) > before:
+            if now_utc() - self.began < LONGEST:
+                self.wait(span)
+            self.pay(before, told=True)
+
     @precondition(lambda self: self.purchases)
     @rule(number=which)
     def send_the_form_again(self, number: int) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from bookings.services import confirming
+from payments import rules as money_rules
 from slots import rules as slot_rules
 from tests.bank import Bank
 from tests.sequences.machine import Machine
@@ -40,8 +44,16 @@ def test_any_sequence(vault: Vault) -> None:
     run_machine(vault, 25, 20, Phase.generate)
 
 
+def never_refunds(payment: Any, now: Any) -> Any:
+    step = NEXT_STEP(payment, now)
+    return None if step is money_rules.Step.REFUND else step
+
+
+NEXT_STEP = money_rules.next_step
 PLANTED = {
     "a claim never dies": (slot_rules.is_alive, "__code__", (lambda claim, now: True).__code__),
+    "captured money is never refunded": (money_rules, "next_step", never_refunds),
+    "the door ignores the clock": (confirming, "_holds", lambda claim, asked, now: claim.slot_id == asked["slot_id"]),
 }
 
 
