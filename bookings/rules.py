@@ -29,10 +29,6 @@ def policy_lets_the_customer_cancel(booking: Booking) -> bool:
     return booking.policy.get("customer_cancel", "never") != "never"
 
 
-def is_waiting(booking: Booking) -> bool:
-    return booking.expires_at is not None
-
-
 def has_expired(booking: Booking, now: datetime) -> bool:
     """Whether a request or an approval has outlived its deadline: it is inactive at once, whatever its row says."""
     return booking.expires_at is not None and booking.expires_at <= now

@@ -54,9 +54,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "palms.middleware.HealthMiddleware",
+    "django.middleware.gzip.GZipMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.middleware.gzip.GZipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "palms.middleware.LanguageMiddleware",
@@ -160,7 +160,6 @@ CELERY_BEAT_SCHEDULE = {
 YOOKASSA_API_URL = env.str("YOOKASSA_API_URL", default="https://api.yookassa.ru/v3").rstrip("/")
 YOOKASSA_SHOP_ID = env.str("YOOKASSA_SHOP_ID", default="")  # for clubs whose account has no credentials of its own
 YOOKASSA_SECRET_KEY = env.str("YOOKASSA_SECRET_KEY", default="")
-ORDER_PREFIX = env.str("PALMS_ORDER_PREFIX", default="palms-")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],

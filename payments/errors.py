@@ -2,11 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from palms.errors import DomainError, NotFound
-
-
-class PaymentNotFound(NotFound):
-    title = _("There is no such payment")
+from palms.errors import DomainError
 
 
 class ProviderUnavailable(DomainError):

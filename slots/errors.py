@@ -21,9 +21,5 @@ class SlotInPast(DomainError):
     code, title = "slot_in_past", _("This time has already begun")
 
 
-class SlotInUse(DomainError):
-    code, title = "slot_in_use", _("Somebody has taken this time, so it cannot change")
-
-
 class SlotDuplicate(DomainError):
     code, title = "slot_duplicate", _("The same time is already offered")
