@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from django.db import connection
 
+from slots.rules import living_sql
+
 GONE = "('CANCELED_BY_CUSTOMER', 'CANCELED_BY_CLUB', 'OTHER')"
 RULES: dict[str, str] = {
-    "no two living claims overlap on an exclusive area": """
+    "no two living claims overlap on an exclusive area": f"""
         SELECT a.id, b.id FROM slots_claim a JOIN slots_claim b ON a.id < b.id AND a.slot_id <> b.slot_id
         WHERE a.area_id = b.area_id AND a.exclusive AND b.exclusive AND a.period && b.period
-          AND (a.held_until IS NULL OR a.held_until > now()) AND (b.held_until IS NULL OR b.held_until > now())
-    """,
-    "no two living claims overlap for an instructor": """
+          AND {living_sql("a")} AND {living_sql("b")}
+    """,  # noqa: S608  constants of ours
+    "no two living claims overlap for an instructor": f"""
         SELECT a.id, b.id FROM slots_claim a JOIN slots_claim b ON a.id < b.id AND a.slot_id <> b.slot_id
         WHERE a.instructor_id = b.instructor_id AND a.period && b.period
-          AND (a.held_until IS NULL OR a.held_until > now()) AND (b.held_until IS NULL OR b.held_until > now())
-    """,
+          AND {living_sql("a")} AND {living_sql("b")}
+    """,  # noqa: S608  constants of ours
     "one party per place": "SELECT slot_id, place FROM slots_claim GROUP BY 1, 2 HAVING count(*) > 1",
     "no more places taken than there are": """
         SELECT s.id FROM slots_slot s JOIN slots_claim c ON c.slot_id = s.id
@@ -47,7 +49,7 @@ RULES: dict[str, str] = {
         GROUP BY b.id
         HAVING count(c.id) <> CASE WHEN b.status IN {GONE} THEN 0 ELSE b.participants_count END
             OR bool_or(c.slot_id <> b.slot_id) OR bool_or(c.held_until IS DISTINCT FROM b.expires_at)
-    """,  # noqa: S608  a constant of this module
+    """,  # noqa: S608  constants of ours
     "a live booking is where its slot is": """
         SELECT b.id FROM bookings_booking b JOIN slots_slot s ON s.id = b.slot_id
         WHERE b.finished_at IS NULL AND (b.area_id, b.instructor_id, b.date_from, b.date_to)
@@ -70,7 +72,7 @@ RULES: dict[str, str] = {
         SELECT p.id FROM payments_payment p LEFT JOIN bookings_booking b ON b.id = p.booking_id
         WHERE p.decision = 'USED' AND p.keep > 0 AND p.status IN ('AUTHORIZED', 'CAPTURED')
           AND (b.id IS NULL OR b.status IN {GONE} AND p.decision_reason <> 'cancel')
-    """,  # noqa: S608  a constant of this module
+    """,  # noqa: S608  constants of ours
     "money that is not kept is going back": """
         SELECT p.id FROM payments_payment p
         WHERE p.keep IS NOT NULL AND (p.status = 'AUTHORIZED' AND p.keep = 0
@@ -92,7 +94,7 @@ RULES: dict[str, str] = {
         SELECT id FROM bookings_booking
         WHERE (finished_at IS NULL) <> (status IN ('REQUESTED', 'APPROVED', 'CONFIRMED'))
            OR status IN {GONE} AND reason = ''
-    """,  # noqa: S608  a constant of this module
+    """,  # noqa: S608  constants of ours
     "no call to the outside is stuck": """
         SELECT id, kind, last_error FROM palms_intent
         WHERE state = 'OPEN' AND (attempts > 10 OR due_at < now() - interval '10 minutes')

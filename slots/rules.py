@@ -29,6 +29,11 @@ def living(now: datetime) -> Q:
     return Q(held_until__isnull=True) | Q(held_until__gt=now)
 
 
+def living_sql(alias: str) -> str:
+    """Return the same condition on a claim of this alias, for queries that are written as SQL."""
+    return f"({alias}.held_until IS NULL OR {alias}.held_until > now())"
+
+
 def is_alive(claim: Claim, now: datetime) -> bool:
     return claim.held_until is None or claim.held_until > now
 
