@@ -1,8 +1,9 @@
-"""Demo data: two clubs that look lived in. The same on every run of one day, but for passwords and keys."""
+"""Demo data: three clubs that look lived in. The same on every run of one day, but for passwords and keys."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -10,9 +11,12 @@ from zoneinfo import ZoneInfo
 
 from django.db.models import Q
 
+from access import services as access
+from access.models import Lock, LockAccount
 from bookings import services
 from bookings.models import Booking
-from clubs.models import Area, Club, Instructor, Membership, User
+from clubs.hours import Stretch, set_hours
+from clubs.models import Area, Club, Hours, Instructor, Membership, User
 from clubs.selectors import zone_of
 from clubs.services import make_api_key, new_password
 from palms.actors import acting, system
@@ -20,6 +24,7 @@ from palms.clock import to_zone
 from palms.secrets import seal
 from payments.models import Provider, ProviderAccount
 from slots.errors import SlotInPast, SlotTaken
+from slots.intervals import Interval
 from slots.models import Slot
 
 DAYS = 31  # today and thirty more
@@ -43,6 +48,8 @@ TAKEN = (
     (2, 8, "Корт 3", 1), (2, 17, "Корт 2", 1), (2, 18, "Падел", 1), (2, 19, "Групповая тренировка", 8),
     (3, 11, "Корт 1", 1), (3, 19, "Корт 1", 1),
 )  # fmt: skip
+LOCKED = 2  # sunbeds with a lock, of the sandbox's two
+STAYS = ((0, 2, 18, 2), (0, 3, 20, 2), (1, 2, 11, 3), (1, 3, 15, 1.5), (1, 4, 8, 4))  # days, bed, local hour, hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +81,14 @@ def load(*, now: datetime) -> dict[str, Any]:
     The caller opens the transaction and has seen that the database is empty.
     """
     with acting(ACTOR):
-        palms, vorona = _palms(now), _vorona(now)
-        for club in (palms, vorona):
+        palms, vorona, laguna = _palms(now), _vorona(now), _laguna(now)
+        for club in (palms, vorona, laguna):
             _account(club)
+        _fit_locks(laguna)
         _occupy(palms, now)
         _request(vorona, now)
-        _key, secret = make_api_key(club_id=palms.pk, name="CRM", actor=ACTOR, is_test=True)
+        _stays(laguna, now)
+        _key, secret = make_api_key(club_id=palms.pk, name="CRM", actor=ACTOR)
         return {"api": {"key": secret}, "admin": {"users": list(_users(palms))}}
 
 
@@ -168,11 +177,60 @@ def _slope_day(day: date, slope: Area, lodge: Area, trainers: list[Instructor]) 
         yield _Offer(lodge, hour, 3, 9_000_00 if dearer else 6_000_00, sport="rest")
 
 
+def _laguna(now: datetime) -> Club:
+    club = Club.objects.create(
+        name="Пляж «Лагуна»", slug="laguna", timezone="Europe/Moscow", currency="RUB",
+        address="Сочи, Приморская набережная, 3", phone="+78622345678", email="beach@palms.demo",
+        description="Лежаки с зонтом и шкафчиком под электронным замком: код приходит к началу вашего времени.",
+        customer_cancel=Club.CustomerCancel.UNTIL, free_cancel_lead_minutes=60,
+    )  # fmt: skip
+    for number in (1, 2, 3, 4):
+        bed = Area.objects.create(
+            club=club, name=f"Лежак {number}", kind=Area.Kind.SUNBED, location="Первая линия", position=number,
+            booked_by=Area.BookedBy.INTERVAL, step_minutes=30, min_minutes=30, max_minutes=8 * 60, price_per_hour=600_00,
+            self_service=True, overdue_rate=600_00, overdue_cap=1_200_00, overdue_grace_minutes=10,
+        )  # fmt: skip
+        set_hours(area=bed, stretches=_beach_hours(whole_day=number <= LOCKED))
+    return club
+
+
+def _beach_hours(*, whole_day: bool) -> Iterator[Stretch]:
+    """Open every day from 8 to 22, or round the clock: a code opens those. Dearer in the afternoon, dearest at the weekend."""
+    for day in range(1, 8):
+        yield Stretch(Hours.Kind.OPEN, day, 0 if whole_day else 8 * 60, 24 * 60 if whole_day else 22 * 60)
+        yield Stretch(Hours.Kind.PEAK, day, 12 * 60, 17 * 60, 1_000_00 if day > 5 else 800_00)
+
+
+def _stays(club: Club, now: datetime) -> None:
+    """Book some of the beach for today and tomorrow, as staff at the desk do. Begun already: left out."""
+    zone = zone_of(club)
+    beds = list(Area.objects.filter(club=club).order_by("position"))
+    for number, (days, bed, hour, hours) in enumerate(STAYS):
+        midnight = datetime.combine(to_zone(now, zone).date() + timedelta(days=days), time(), zone)
+        start = midnight + timedelta(hours=hour)
+        name, phone, email = PEOPLE[number % len(PEOPLE)]
+        with suppress(SlotInPast):
+            services.book_for_client(
+                interval=Interval(beds[bed - 1].pk, start, start + timedelta(hours=hours)), club_id=club.pk,
+                typed=services.Typed(name, phone, email), participants_count=1, actor=ACTOR, key=f"demo-stay-{number}",
+                onsite_amount="full",
+            )  # fmt: skip
+
+
+def _fit_locks(club: Club) -> None:
+    """Put the sandbox's two locks on the first two sunbeds."""
+    account = LockAccount(club=club, name="TTLock", username="service@club.example")
+    access.save_account(account=account, password="password", actor=ACTOR)  # noqa: S106  the sandbox's own
+    for number, area in enumerate(Area.objects.filter(club=club).order_by("position")[:LOCKED]):
+        lock = Lock(club=club, account=account, area=area, provider_lock_id=700_001 + number, gateway="800001")
+        access.fit_lock(lock=lock, actor=ACTOR)
+
+
 def _publish(club: Club, now: datetime, offers: Callable[[date], Iterator[_Offer]]) -> None:
     zone = zone_of(club)
     today = to_zone(now, zone).date()
-    days = [today + timedelta(days=number) for number in range(DAYS)]
-    Slot.objects.bulk_create([offer.on(day, zone) for day in days for offer in offers(day)], batch_size=1000)
+    dates = [today + timedelta(days=number) for number in range(DAYS)]
+    Slot.objects.bulk_create([offer.on(day, zone) for day in dates for offer in offers(day)], batch_size=1000)
 
 
 def _account(club: Club) -> None:

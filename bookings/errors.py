@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from palms.errors import DomainError, NotFound
+from palms.errors import DomainError, NotFound, NotPermitted, ValidationFailed
 
 
 class BookingNotFound(NotFound):
@@ -23,6 +23,16 @@ class PaymentRequired(DomainError):
     code, title = "payment_required", _("The booking is not paid")
 
 
+class PaymentInProgress(PaymentRequired):
+    """The customer has opened the bank's page for just this sum, and may be paying at this moment."""
+
+    code, title = "payment_in_progress", _("The customer is paying right now")
+
+
+class WrongType(ValidationFailed):
+    """An individual booking was asked of a group's time, or the other way round."""
+
+
 class HoldExpired(DomainError):
     code, title = "hold_expired", _("The time for paying has run out")
 
@@ -41,3 +51,35 @@ class ChargeExceedsAuthorization(DomainError):
 
 class ReasonRequired(DomainError):
     code, title, status = "reason_required", _("Give a reason"), 400
+
+
+class StatusNotSettable(DomainError):
+    """Facts: `settable`, the statuses that a club may ask for here."""
+
+    code, title, status = "status_not_settable", _("This status is not set by hand: visits are closed"), 400
+
+
+class TestMoneyOnly(NotPermitted):
+    """Money taken on site is real: no test key records it, and no booking made by one is paid with it."""
+
+    title = _("A test booking takes test money only")
+
+
+class OverdueUnpaid(DomainError):
+    """Facts: `amount` owed now, minor units, and its `currency`."""
+
+    code, title = "overdue_unpaid", _("The guest stayed past the end, and the fee for it is not paid")
+
+
+class FeeNotOwed(DomainError):
+    """Facts: `current_status` of the fee, where there is one."""
+
+    code, title = "transition_not_allowed", _("There is no fee to settle")
+
+
+class NothingOwed(DomainError):
+    code, title = "transition_not_allowed", _("Nothing is owed to the customer here")
+
+
+class SeenFirst(DomainError):
+    code, title = "transition_not_allowed", _("Open the booking first: money is sent back from its own page")

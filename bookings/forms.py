@@ -22,6 +22,23 @@ NAMES_SHOWN = 8  # as many rows for names as fit on a page without script; more 
 KEY = re.compile(r"[A-Za-z0-9-]{16,64}")
 
 
+def describe(form: forms.Form) -> None:
+    """Tie each field to its hint and to its error, for those who hear the page."""
+    for name, field in form.fields.items():
+        words = [f"{name}-hint"] if field.help_text else []
+        words += [f"{name}-error"] if form.is_bound and name in form.errors else []
+        if words:
+            field.widget.attrs["aria-describedby"] = " ".join(words)
+
+
+def checked_phone(text: str) -> str:
+    """Return the E.164 form of a typed phone, or refuse it beside its field."""
+    try:
+        return normal_phone(text)
+    except ValidationFailed as refusal:
+        raise forms.ValidationError(refusal.facts["errors"]["phone"]) from refusal
+
+
 class CheckoutForm(forms.Form):
     """Who comes. `places` is how many may be taken together; names of participants are optional rows `name_1`...."""
 
@@ -71,15 +88,7 @@ class CheckoutForm(forms.Form):
                     required=False,
                     max_length=NAME_LIMIT,
                 )
-        self._describe()
-
-    def _describe(self) -> None:
-        """Tie each field to its hint and to its error, for those who hear the page."""
-        for name, field in self.fields.items():
-            words = [f"{name}-hint"] if field.help_text else []
-            words += [f"{name}-error"] if self.is_bound and name in self.errors else []
-            if words:
-                field.widget.attrs["aria-describedby"] = " ".join(words)
+        describe(self)
 
     @property
     def name_rows(self) -> list[forms.BoundField]:
@@ -89,10 +98,7 @@ class CheckoutForm(forms.Form):
         return " ".join(str(self.cleaned_data["full_name"]).split())
 
     def clean_phone(self) -> str:
-        try:
-            return normal_phone(self.cleaned_data["phone"])
-        except ValidationFailed as refusal:
-            raise forms.ValidationError(refusal.facts["errors"]["phone"]) from refusal
+        return checked_phone(self.cleaned_data["phone"])
 
     def count(self) -> int:
         return int(self.cleaned_data.get("participants_count", 1))
@@ -114,7 +120,7 @@ class CheckoutForm(forms.Form):
         self.add_error(
             name, ngettext("Only %(count)d place is left", "Only %(count)d places are left", places) % {"count": places}
         )
-        self._describe()
+        describe(self)
 
     def refuse(self, refusal: ValidationFailed) -> None:
         """Put a service's refusal beside the fields it speaks of."""
@@ -122,7 +128,34 @@ class CheckoutForm(forms.Form):
             self.add_error(name if name in self.fields else None, messages)
         if not self.errors:
             self.add_error(None, str(refusal))
-        self._describe()
+        describe(self)
+
+
+class FindForm(forms.Form):
+    """How the customer was reachable when booking: whose bookings are looked for."""
+
+    email = forms.EmailField(
+        label=_("Email"),
+        max_length=254,
+        error_messages={"required": _("Enter your email address")},
+        help_text=_("As it was given with the booking: the letter goes there."),
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "inputmode": "email"}),
+    )
+    phone = forms.CharField(
+        label=_("Phone"),
+        max_length=40,
+        error_messages={"required": _("Enter your phone number")},
+        help_text=_("As it was given with the booking, for example +7 912 345-67-89."),
+        widget=forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "inputmode": "tel"}),
+    )
+
+    def __init__(self, data: Mapping[str, Any] | None = None, *, initial: dict[str, Any] | None = None) -> None:
+        super().__init__(data, initial=initial)
+        self.use_required_attribute = True
+        describe(self)
+
+    def clean_phone(self) -> str:
+        return checked_phone(self.cleaned_data["phone"])
 
 
 class CancelForm(forms.Form):

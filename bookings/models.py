@@ -25,7 +25,8 @@ class Booking(ConcurrentTransitionMixin, models.Model):
     """A party's right to a slot. Dates are UTC, half-open; `price` is for the whole party, in minor units.
 
     While it is not finished the database keeps dates and places equal to its slot's; from then on they are its memory.
-    `secured_amount` is the money that stands for it, kept by a trigger on payments, frozen when it ends.
+    `secured_amount` is the money that stands for it, kept by a trigger on payments, frozen when it ends. `raised_price` is a
+    higher price of a CONFIRMED booking that waits for its own payment; until then `price` stays.
     """
 
     class Type(models.TextChoices):
@@ -66,6 +67,8 @@ class Booking(ConcurrentTransitionMixin, models.Model):
     )
     participants_count = models.PositiveSmallIntegerField(_("participants"), default=1)
     price = models.BigIntegerField(_("price"))
+    is_test = models.BooleanField(_("test"), default=False, editable=False)  # by a test key, for test money only
+    raised_price = models.BigIntegerField(_("raised price, not paid yet"), null=True, editable=False)
     currency = models.CharField(_("currency"), max_length=3)
     secured_amount = models.BigIntegerField(_("secured"), default=0, editable=False)
     policy = models.JSONField(default=dict, editable=False)
@@ -74,6 +77,8 @@ class Booking(ConcurrentTransitionMixin, models.Model):
     status = FSMField(_("status"), choices=S.choices, default=S.REQUESTED, protected=True, max_length=24)
     expires_at = models.DateTimeField(_("waits until"), null=True)
     reason = models.CharField(_("reason"), max_length=500, blank=True)
+    left_at = models.DateTimeField(_("left"), null=True, editable=False)
+    is_forced = models.BooleanField(_("closed by force"), default=False, editable=False)
     finished_at = models.DateTimeField(_("finished"), null=True)
     reference_id = models.BigIntegerField(_("id in the club's CRM"), null=True)
     checkout_key = models.CharField(max_length=255, null=True, editable=False)
@@ -87,7 +92,9 @@ class Booking(ConcurrentTransitionMixin, models.Model):
         indexes = [
             models.Index(fields=["club", "date_from", "id"], name="booking_club_start"),
             models.Index(fields=["club", "-created_at", "-id"], name="booking_club_created"),
+            models.Index(fields=["club", "updated_at", "id"], name="booking_club_updated"),
             models.Index(fields=["expires_at"], name="booking_expiry", condition=Q(expires_at__isnull=False)),
+            models.Index(fields=["date_to"], name="booking_awaits_close", condition=Q(status=S.CONFIRMED)),
         ]
         constraints = [
             models.CheckConstraint(name="booking_status_known", condition=Q(status__in=S)),
@@ -108,6 +115,18 @@ class Booking(ConcurrentTransitionMixin, models.Model):
                 name="booking_waits_until_a_deadline",
                 condition=Q(status__in=WAITING, expires_at__isnull=False, expires_at__lte=F("date_from"))
                 | ~Q(status__in=WAITING) & Q(expires_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="booking_raise_waits_above_the_price",
+                condition=Q(raised_price__isnull=True) | Q(status=S.CONFIRMED, raised_price__gt=F("price")),
+            ),
+            models.CheckConstraint(
+                name="booking_forced_says_why",
+                condition=Q(is_forced=False) | Q(status__in=[S.SHOWN, S.NOT_SHOWN]) & ~Q(reason=""),
+            ),
+            models.CheckConstraint(
+                name="booking_left_after_it_began",
+                condition=Q(left_at__isnull=True) | Q(left_at__gte=F("date_from")),
             ),
             models.UniqueConstraint(name="booking_reference_once", fields=["club", "reference_id"]),
             models.UniqueConstraint(name="booking_one_per_checkout", fields=["club", "checkout_key"]),
@@ -139,24 +158,79 @@ class Booking(ConcurrentTransitionMixin, models.Model):
     )
     def cancel_confirmed_by_customer(self, *, reason: str, at: datetime) -> None:
         """Only where the policy stored with the booking allows it."""
-        self.reason, self.finished_at = reason, at
+        self.reason, self.finished_at, self.raised_price = reason, at, None
 
     @transition(field=status, source=ACTIVE, target=S.CANCELED_BY_CLUB, permission=rules.serves_its_club)
     def cancel_by_club(self, *, reason: str, at: datetime) -> None:
-        self.reason, self.finished_at, self.expires_at = reason, at, None
+        self.reason, self.finished_at, self.expires_at, self.raised_price = reason, at, None, None
 
     @transition(field=status, source=ACTIVE, target=S.OTHER, permission=rules.serves_its_club)
     def end_otherwise(self, *, reason: str, at: datetime) -> None:
         """Expired, its money left from outside, or any other cause, always named."""
-        self.reason, self.finished_at, self.expires_at = reason, at, None
+        self.reason, self.finished_at, self.expires_at, self.raised_price = reason, at, None, None
 
     @transition(field=status, source=S.CONFIRMED, target=S.SHOWN, permission=rules.serves_its_club)
     def close_as_shown(self, *, at: datetime) -> None:
-        self.finished_at = at
+        self.finished_at, self.raised_price = at, None
 
     @transition(field=status, source=S.CONFIRMED, target=S.NOT_SHOWN, permission=rules.serves_its_club)
     def close_as_not_shown(self, *, at: datetime) -> None:
-        self.finished_at = at
+        self.finished_at, self.raised_price = at, None
+
+
+@pghistory.track()
+class Overdue(models.Model):
+    """A fee for staying past the end: one per booking, paid at most once. Amounts in minor units.
+
+    RUNNING: the guest is still there; it grows by `rate` an hour from `counts_from` (UTC), up to `cap`. DUE: they have left,
+    and this is what it came to. The terms are those that the booking was made with. A waived fee that nobody had waived by
+    hand may run again (the visit was moved on, or the guest had not left after all).
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "RUNNING", _("running")
+        DUE = "DUE", _("to be paid")
+        PAID = "PAID", _("paid")
+        WAIVED = "WAIVED", _("waived")
+
+    booking = models.OneToOneField(
+        Booking, primary_key=True, on_delete=models.PROTECT, related_name="overdue", verbose_name=_("booking")
+    )
+    club = models.ForeignKey("clubs.Club", on_delete=models.PROTECT, related_name="+", verbose_name=_("club"))
+    counts_from = models.DateTimeField(_("counts from"))
+    rate = models.BigIntegerField(_("rate, an hour"))
+    cap = models.BigIntegerField(_("at most"))
+    currency = models.CharField(_("currency"), max_length=3)
+    state = models.CharField(_("state"), max_length=7, choices=State.choices, default=State.RUNNING)
+    amount = models.BigIntegerField(_("amount"), null=True)
+    reason = models.CharField(_("reason"), max_length=500, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    settled_at = models.DateTimeField(_("settled"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("fee for staying"), _("fees for staying")
+        indexes = [models.Index(fields=["club", "-created_at"], name="overdue_club_created")]
+        constraints = [
+            models.CheckConstraint(
+                name="overdue_state_known", condition=Q(state__in=["RUNNING", "DUE", "PAID", "WAIVED"])
+            ),
+            models.CheckConstraint(name="overdue_has_its_terms", condition=Q(rate__gt=0, cap__gt=0)),
+            models.CheckConstraint(
+                name="overdue_amount_once_they_have_left",
+                condition=Q(state="RUNNING", amount__isnull=True)
+                | Q(state__in=["DUE", "PAID"], amount__isnull=False, amount__range=(1, F("cap")))
+                | Q(state="WAIVED"),
+            ),
+            models.CheckConstraint(name="overdue_waived_says_why", condition=~Q(state="WAIVED", reason="")),
+            models.CheckConstraint(
+                name="overdue_settled_exactly_when_over",
+                condition=Q(state__in=["PAID", "WAIVED"], settled_at__isnull=False)
+                | Q(state__in=["RUNNING", "DUE"], settled_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk}: {self.get_state_display()}"
 
 
 class BookingContact(models.Model):
@@ -173,6 +247,7 @@ class BookingContact(models.Model):
 
     class Meta:
         verbose_name, verbose_name_plural = _("booking contact"), _("booking contacts")
+        indexes = [models.Index(fields=["club", "phone"], name="bookingcontact_club_phone")]
         constraints = [
             models.CheckConstraint(
                 name="bookingcontact_of_something", condition=Q(payment__isnull=False) | Q(booking__isnull=False)

@@ -8,3 +8,8 @@ from bookings import services
 @shared_task(name="bookings.end_expired", acks_late=True)
 def end_expired() -> int:
     return services.end_expired()
+
+
+@shared_task(name="bookings.look_after", acks_late=True)
+def look_after() -> int:
+    return services.look_after_all()

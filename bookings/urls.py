@@ -2,7 +2,8 @@
 
 from django.urls import path, register_converter
 
-from bookings import views
+from bookings import views, views_checkout, views_find, views_stay
+from palms import converters  # noqa: F401  makes <moment> known
 
 
 class TokenConverter:
@@ -31,11 +32,26 @@ register_converter(TokenConverter, "token")
 register_converter(RowConverter, "row")
 
 urlpatterns = [
+    path("find/", views_find.FindBookings.as_view(), name="find"),
+    path("find/sent/", views_find.LinksSent.as_view(), name="find-sent"),
+    path("<slug:slug>/find/", views_find.FindBookings.as_view(), name="club-find"),
+    path("<slug:slug>/find/sent/", views_find.LinksSent.as_view(), name="club-find-sent"),
     path("checkout/<token:token>/", views.CheckoutStatus.as_view(), name="checkout-status"),
     path("checkout/<token:token>/return/", views.CheckoutReturn.as_view(), name="checkout-return"),
     path("checkout/<token:token>/release/", views.ReleaseHold.as_view(), name="checkout-release"),
     path("booking/<token:token>/", views.BookingPage.as_view(), name="booking"),
+    path("booking/<token:token>/calendar.ics", views.BookingCalendar.as_view(), name="booking-calendar"),
+    path("booking/<token:token>/door/", views.Door.as_view(), name="booking-door"),
     path("booking/<token:token>/pay/", views.PayForApproved.as_view(), name="booking-pay"),
+    path("booking/<token:token>/stay/", views_stay.Stay.as_view(), name="booking-stay"),
+    path("booking/<token:token>/left/", views_stay.Leave.as_view(), name="booking-left"),
+    path("booking/<token:token>/overdue/", views_stay.PayForStaying.as_view(), name="booking-overdue"),
+    path("overdue/<token:token>/return/", views_stay.OverdueReturn.as_view(), name="overdue-return"),
     path("booking/<token:token>/cancel/", views.CancelBooking.as_view(), name="booking-cancel"),
-    path("<slug:slug>/slots/<row:slot_id>/", views.CheckoutPage.as_view(), name="slot"),
+    path("<slug:slug>/slots/<row:slot_id>/", views_checkout.CheckoutPage.as_view(), name="slot"),
+    path(
+        "<slug:slug>/areas/<row:area_id>/<moment:start>/<row:minutes>/",
+        views_checkout.IntervalPage.as_view(),
+        name="interval",
+    ),
 ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pghistory
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -20,9 +22,11 @@ class Client(models.Model):
     telegram_id = models.BigIntegerField(null=True, blank=True)
     referral_code = models.CharField(_("referral code"), max_length=16, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    is_blocked = False  # for who was read with it: `find_or_make_client`
 
     class Meta:
         verbose_name, verbose_name_plural = _("client"), _("clients")
+        indexes = [GinIndex(SearchVector("full_name", config="simple"), name="client_names")]
         constraints = [
             models.UniqueConstraint(name="client_one_per_phone", fields=["club", "phone"]),
             models.UniqueConstraint(name="client_one_per_referral_code", fields=["club", "referral_code"]),
@@ -71,3 +75,52 @@ class WalletEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.wallet_id}: {self.amount}"
+
+
+@pghistory.track(exclude=["text"])
+class ClientNote(models.Model):
+    """What the staff should know of a client; the client never reads it. Not edited: taken back, and then forgotten."""
+
+    club = models.ForeignKey("clubs.Club", on_delete=models.PROTECT, related_name="+", verbose_name=_("club"))
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="notes", verbose_name=_("client"))
+    author = models.ForeignKey(
+        "clubs.User", null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("author")
+    )
+    text = models.CharField(_("note"), max_length=1000, blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    removed_at = models.DateTimeField(_("taken back"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("note about a client"), _("notes about clients")
+        constraints = [
+            models.CheckConstraint(
+                name="clientnote_forgotten_once_removed",
+                condition=Q(removed_at__isnull=True) & ~Q(text="") | Q(removed_at__isnull=False, text=""),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+@pghistory.track(exclude=["reason"])
+class ClientBlock(models.Model):
+    """A client who does not book online, from `created_at` until `ended_at`. The reason is for the staff only."""
+
+    club = models.ForeignKey("clubs.Club", on_delete=models.PROTECT, related_name="+", verbose_name=_("club"))
+    client = models.ForeignKey(Client, on_delete=models.PROTECT, related_name="blocks", verbose_name=_("client"))
+    reason = models.CharField(_("reason"), max_length=300)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    ended_at = models.DateTimeField(_("lifted"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("block of a client"), _("blocks of clients")
+        constraints = [
+            models.UniqueConstraint(
+                name="clientblock_one_at_a_time", fields=["client"], condition=Q(ended_at__isnull=True)
+            ),
+            models.CheckConstraint(name="clientblock_says_why", condition=~Q(reason="")),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

@@ -7,17 +7,22 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
-from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
+from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
-from clubs import services
-from clubs.models import ApiKey, Area, Club, Instructor, Membership, User
+from clubs import hours, second_factor, services
+from clubs.area_form import AreaForm
+from clubs.models import ApiKey, Area, Club, Hours, Instructor, Membership, User
+from palms.actors import acting
 from palms.admin import (
     EVERYBODY,
     OWNER,
+    OWNERS,
     KeepsClub,
     OwnRelated,
     PalmsAdmin,
@@ -25,12 +30,10 @@ from palms.admin import (
     ReadOnlyInline,
     ServiceForm,
     actor_of,
-    history_inline,
     is_platform_admin,
     register_history,
     roles_of,
 )
-from palms.errors import DomainError
 
 admin.site.unregister(Group)  # rights come from memberships
 
@@ -39,6 +42,12 @@ class ClubForm(forms.ModelForm):
     class Meta:
         model = Club
         exclude = ("created_at",)
+        widgets = {"letters_to": forms.TextInput, "description": forms.Textarea(attrs={"rows": 4})}
+        help_texts = {
+            "letters_to": _(
+                "About requests, locks and webhooks in trouble. Addresses by commas; empty: to the owners."
+            ),
+        }
 
     def clean(self) -> dict[str, Any]:
         entered = super().clean() or self.cleaned_data
@@ -53,6 +62,20 @@ class ClubForm(forms.ModelForm):
         return entered
 
 
+SECTIONS: tuple[tuple[Any, tuple[str, ...]], ...] = (
+    (
+        None,
+        ("name", "slug", "is_public", "timezone", "currency", "address", "phone", "email", "description", "letters_to"),
+    ),
+    (
+        _("Booking"),
+        ("notice_minutes", "horizon_days", "hold_seconds", "request_deadline_minutes", "payment_deadline_minutes"),
+    ),
+    (_("Cancelling"), ("customer_cancel", "free_cancel_lead_minutes", "late_cancel_fee_percent", "reopen")),
+    (_("Taking money"), ("capture",)),
+)
+
+
 @admin.register(Club)
 class ClubAdmin(PalmsAdmin):
     form = ClubForm
@@ -61,25 +84,17 @@ class ClubAdmin(PalmsAdmin):
     list_display = ("name", "slug", "timezone", "currency", "is_public")
     search_fields = ("name", "=slug")
     ordering = ("name", "pk")
-    inlines = (history_inline(Club),)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return the policies by what they are about; one that no section names stands at the end."""
+        fields = [str(name) for name in self.get_fields(request, obj)]
+        named = [(title, [name for name in names if name in fields]) for title, names in SECTIONS]
+        others = [name for name in fields if not any(name in names for _title, names in named)]
+        sections = [*named, (_("Further rules"), others)]
+        return [(title, {"fields": names}) for title, names in sections if names]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return is_platform_admin(request)
-
-
-class AreaForm(KeepsClub):
-    class Meta:
-        model = Area
-        fields = ("club", "name", "kind", "location", "exclusive", "mode", "is_active", "position")
-
-    def clean_exclusive(self) -> bool:
-        wanted: bool = self.cleaned_data["exclusive"]
-        if self.instance.pk and wanted:
-            try:
-                services.check_exclusive(area_id=self.instance.pk, exclusive=wanted)
-            except DomainError as refusal:
-                raise forms.ValidationError(str(refusal)) from refusal
-        return wanted
 
 
 @admin.register(Area)
@@ -87,11 +102,38 @@ class AreaAdmin(PalmsAdmin):
     form = AreaForm
     adds = changes = True
     fixed = ("club",)
-    list_display = ("name", "club", "kind", "location", "exclusive", "mode", "is_active", "position")
-    list_filter = ("is_active", ("club", OwnRelated))
+    list_display = ("name", "club", "kind", "location", "exclusive", "mode", "booked_by", "is_active", "position")
+    list_filter = ("is_active", "booked_by", ("club", OwnRelated))
     list_select_related = ("club",)
     search_fields = ("name",)
-    inlines = (history_inline(Area, "name", "exclusive", "mode", "is_active"),)
+    fieldsets = (
+        (None, {"fields": ("club", "name", "kind", "location", "exclusive", "mode", "is_active", "position")}),
+        (
+            _("Booking by interval"),
+            {
+                "description": _("Times that the club has offered here are not shown to customers meanwhile."),
+                "fields": (
+                    "booked_by", "step_minutes", "min_minutes", "max_minutes", "price_per_hour", "open", "peak",
+                ),
+            },
+        ),
+        (
+            _("The end of a visit"),
+            {"fields": ("self_service", "overdue_rate", "overdue_grace_minutes", "overdue_cap")},
+        ),
+    )  # fmt: skip
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        with acting(actor_of(request)):
+            hours.set_hours(area=obj, stretches=form.stretches)
+
+
+@admin.register(Hours)
+class HoursAdmin(ReadOnlyAdmin):
+    list_display = ("area", "club", "kind", "weekday", "starts", "ends", "price_per_hour")
+    list_filter = ("kind", ("area", OwnRelated), ("club", OwnRelated))
+    list_select_related = ("area", "club")
 
 
 class InstructorForm(KeepsClub):
@@ -112,24 +154,6 @@ class InstructorAdmin(PalmsAdmin):
     search_fields = ("name",)
 
 
-class MembershipAddForm(ServiceForm):
-    email = forms.EmailField(label=_("email"))
-    name = forms.CharField(label=_("name"), max_length=200, required=False, help_text=_("For somebody new to Palms."))
-    password: str | None = None
-
-    class Meta:
-        model = Membership
-        fields = ("club", "role")
-
-    def act(self) -> Membership:
-        entered = self.cleaned_data
-        membership, self.password = services.add_member(
-            club_id=entered["club"].pk, email=entered["email"], name=entered["name"], role=entered["role"],
-            actor=self.actor,
-        )  # fmt: skip
-        return membership
-
-
 class MembershipForm(ServiceForm):
     class Meta:
         model = Membership
@@ -141,25 +165,19 @@ class MembershipForm(ServiceForm):
 
 @admin.register(Membership)
 class MembershipAdmin(PalmsAdmin):
+    """Nobody is added here: who shall work for a club is invited, and says yes."""
+
     form = MembershipForm
-    adds = changes = deletes = True
+    readers = OWNERS
+    changes = deletes = True
     fixed = ("club", "user")
+    fields = ("user", "club", "role")
     list_display = ("user", "club", "role")
     list_filter = ("role", ("club", OwnRelated))
     list_select_related = ("user", "club")
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        if obj is None:
-            kwargs["form"] = MembershipAddForm
-        return super().get_form(request, obj, change=change, **kwargs)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("club", "email", "name", "role") if obj is None else ("user", "club", "role")
-
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        if not change and form.password:
-            words = _t("The password of %(user)s, shown only once: %(password)s")
-            self.message_user(request, words % {"user": obj.user.email, "password": form.password}, messages.WARNING)
+        """The form has written it already."""
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         services.remove_member(membership_id=obj.pk, actor=actor_of(request))
@@ -188,6 +206,7 @@ class ApiKeyForm(ServiceForm):
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
     form = ApiKeyForm
+    readers = OWNERS
     adds = True
     list_display = ("name", "club", "prefix", "is_test", "created_at", "expires_at", "revoked_at", "last_used_at")
     list_filter = (("club", OwnRelated),)
@@ -205,22 +224,26 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Revoke"), permissions=["own"])
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
-        mine = queryset if is_platform_admin(request) else queryset.filter(club_id__in=_owned(request))
         actor = actor_of(request)
-        self.each(request, mine, lambda pk: services.revoke_api_key(key_id=pk, actor=actor), _t("Revoked"))
+        self.each(
+            request,
+            self.owned(request, queryset),
+            lambda pk: services.revoke_api_key(key_id=pk, actor=actor),
+            _t("Revoked"),
+        )
 
 
 def _owned(request: Any) -> list[int]:
     return [club_id for club_id, role in roles_of(request).items() if role == OWNER]
 
 
-class UserAddForm(AdminUserCreationForm):
+class UserAddForm(UserCreationForm):
     class Meta:
         model = User
         fields = ("email", "name")
 
 
-class UserForm(UserChangeForm):
+class UserForm(forms.ModelForm):
     class Meta:
         model = User
         fields = ("email", "name", "is_active")
@@ -236,7 +259,8 @@ class MembershipInline(ReadOnlyInline):
 class StaffUserAdmin(PalmsAdmin, UserAdmin):
     """People who sign in. An owner sees the people of their clubs and helps those who work nowhere else."""
 
-    form, add_form = UserForm, UserAddForm
+    readers = OWNERS
+    form, add_form, change_password_form = UserForm, UserAddForm, AdminPasswordChangeForm
     adds = changes = True
     list_display = ("email", "name", "is_active", "is_superuser", "last_login")
     list_filter = ()
@@ -244,11 +268,28 @@ class StaffUserAdmin(PalmsAdmin, UserAdmin):
     search_fields = ("email", "name")
     ordering = ("email",)
     fieldsets = (
-        (None, {"fields": ("email", "password", "name", "is_active")}),
+        (None, {"fields": ("email", "name", "is_active", "secret")}),
         (_("For the platform"), {"fields": ("is_staff", "is_superuser", "last_login", "created_at")}),
     )
-    add_fieldsets = ((None, {"fields": ("email", "name", "usable_password", "password1", "password2")}),)
+    add_fieldsets = ((None, {"fields": ("email", "name", "password1", "password2")}),)
     inlines = (MembershipInline,)
+    actions = ("reset_second_factor",)
+
+    @admin.action(description=_("Reset the second factor"), permissions=["own"])
+    def reset_second_factor(self, request: HttpRequest, queryset: Any) -> None:
+        actor = actor_of(request)
+        self.each(request, queryset, lambda pk: second_factor.reset(user_id=pk, actor=actor), _t("Reset"))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = super().get_fieldsets(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return shown
+        return [(title, {"fields": [name for name in said["fields"] if name != "secret"]}) for title, said in shown]
+
+    @admin.display(description=_("password"))
+    def secret(self, user: User) -> Any:
+        link = reverse("admin:auth_user_password_change", args=[user.pk])
+        return format_html('<a class="desk-link" href="{}">{}</a>', link, _t("Set another password"))
 
     def clubs_of(self, row: Any) -> Any:
         return list(row.memberships.values_list("club_id", flat=True))
@@ -267,11 +308,13 @@ class StaffUserAdmin(PalmsAdmin, UserAdmin):
         return not obj.is_superuser and bool(clubs) and set(clubs) <= set(_owned(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        always = ("last_login", "created_at")
+        always = ("last_login", "created_at", "secret")
         return always if is_platform_admin(request) else ("email", "is_staff", "is_superuser", *always)
 
 
-for model in (Area, Instructor, Membership, ApiKey):
+for model in (Area, Hours, Instructor):
     register_history(model)
+for people in (Membership, ApiKey):
+    register_history(people, readers=OWNERS)
 register_history(Club, club_id_field="id")
 register_history(User, club_id_field=None)

@@ -6,12 +6,17 @@ from typing import Any
 
 import pghistory
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, IntegerRangeField, RangeOperators
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+from django_otp.models import Device
+
+DAY_MINUTES = 24 * 60
+MOST_OVERDUE = 10**12  # minor units
 
 
 class UserManager(BaseUserManager["User"]):
@@ -26,7 +31,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 @pghistory.track(exclude=["password", "last_login"])
-class User(AbstractBaseUser, PermissionsMixin):
+class User(AbstractBaseUser, PermissionsMixin):  # type: ignore[django-manager-missing]  # django-otp has no types
     """A person of the staff, who signs in by email. Customers are `clients.Client` and have no password."""
 
     email = models.EmailField(_("email"), unique=True)
@@ -72,7 +77,9 @@ class Club(models.Model):
     phone = models.CharField(_("phone"), max_length=20, blank=True)
     email = models.EmailField(_("email"), blank=True)
     description = models.TextField(_("description"), blank=True)
-
+    letters_to = ArrayField(  # empty: to the owners
+        models.EmailField(), verbose_name=_("letters to the club go to"), default=list, blank=True, size=10
+    )
     hold_seconds = models.PositiveIntegerField(
         _("hold while paying, seconds"), default=300, validators=[MinValueValidator(60), MaxValueValidator(3600)]
     )
@@ -115,7 +122,11 @@ class Club(models.Model):
 
 @pghistory.track()
 class Area(models.Model):
-    """A place that is booked. `exclusive`: one party at a time (court, sunbed); a slope is shared."""
+    """A place that is booked. `exclusive`: one party at a time (court, sunbed); a slope is shared.
+
+    `booked_by` slots: at the times that the club offers. By interval: whenever it is open (`Hours`), from any step of
+    `step_minutes` after opening, for `min_minutes` to `max_minutes`, both whole steps. `price_per_hour` in minor units.
+    """
 
     class Kind(models.TextChoices):
         COURT = "court", _("court")
@@ -127,14 +138,27 @@ class Area(models.Model):
         INSTANT = "instant", _("paid and booked at once")
         REQUEST = "request", _("by request, the club approves")
 
+    class BookedBy(models.TextChoices):
+        SLOTS = "slots", _("at the times that the club offers")
+        INTERVAL = "interval", _("by interval: customers choose start and length")
+
     club = models.ForeignKey(Club, on_delete=models.PROTECT, related_name="areas", verbose_name=_("club"))
     name = models.CharField(_("name"), max_length=120)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind.choices, default=Kind.COURT)
     location = models.CharField(_("location"), max_length=120, blank=True)
     exclusive = models.BooleanField(_("one party at a time"), default=True)
     mode = models.CharField(_("booking mode"), max_length=10, choices=Mode.choices, default=Mode.INSTANT)
+    booked_by = models.CharField(_("is booked"), max_length=8, choices=BookedBy.choices, default=BookedBy.SLOTS)
+    step_minutes = models.PositiveSmallIntegerField(_("step, minutes"), null=True, blank=True)
+    min_minutes = models.PositiveSmallIntegerField(_("shortest, minutes"), null=True, blank=True)
+    max_minutes = models.PositiveSmallIntegerField(_("longest, minutes"), null=True, blank=True)
+    price_per_hour = models.BigIntegerField(_("price per hour, minor units"), null=True, blank=True)
     is_active = models.BooleanField(_("offered"), default=True)
     position = models.PositiveSmallIntegerField(_("order"), default=0)
+    self_service = models.BooleanField(_("nobody on site"), default=False)
+    overdue_rate = models.BigIntegerField(_("fee for staying, an hour"), null=True, blank=True)  # minor units
+    overdue_grace_minutes = models.PositiveSmallIntegerField(_("free minutes after the end"), default=15)
+    overdue_cap = models.BigIntegerField(_("fee for staying, at most"), null=True, blank=True)  # minor units
 
     class Meta:
         verbose_name, verbose_name_plural = _("area"), _("areas")
@@ -145,10 +169,91 @@ class Area(models.Model):
             models.UniqueConstraint(name="area_one_name_per_club", fields=["club", "name"]),
             models.CheckConstraint(name="area_kind_known", condition=Q(kind__in=["court", "sunbed", "slope", "hall"])),
             models.CheckConstraint(name="area_mode_known", condition=Q(mode__in=["instant", "request"])),
+            models.CheckConstraint(name="area_booked_by_known", condition=Q(booked_by__in=["slots", "interval"])),
+            models.CheckConstraint(
+                name="area_interval_is_one_party_and_complete",
+                condition=Q(booked_by="slots")
+                | Q(
+                    exclusive=True,
+                    step_minutes__isnull=False,
+                    min_minutes__isnull=False,
+                    max_minutes__isnull=False,
+                    price_per_hour__isnull=False,
+                ),
+            ),
+            models.CheckConstraint(
+                name="area_interval_lasts_whole_steps",
+                condition=Q(step_minutes__range=(5, DAY_MINUTES))  # first: nothing is divided by 0
+                & Q(min_minutes__gte=F("step_minutes"))
+                & Q(max_minutes__range=(F("min_minutes"), DAY_MINUTES))
+                & Q(min_minutes=F("min_minutes") / F("step_minutes") * F("step_minutes"))
+                & Q(max_minutes=F("max_minutes") / F("step_minutes") * F("step_minutes")),
+            ),
+            models.CheckConstraint(name="area_price_not_negative", condition=Q(price_per_hour__gte=0)),
+            models.CheckConstraint(
+                name="area_overdue_rate_has_a_cap",
+                condition=Q(overdue_grace_minutes__lte=DAY_MINUTES)
+                & (
+                    Q(overdue_rate__isnull=True, overdue_cap__isnull=True)
+                    | Q(overdue_rate__range=(1, MOST_OVERDUE), overdue_cap__range=(1, MOST_OVERDUE))
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+
+@pghistory.track()
+class Hours(models.Model):
+    """A stretch of each week on an area: open, or at a peak price. Weekday 1 is Monday.
+
+    [`starts`, `ends`) are minutes from midnight by the club's clock, 1440 is the next midnight. `price_per_hour`, minor
+    units, is a peak's only. What crosses midnight is two rows; rows that touch are one stretch.
+    """
+
+    class Kind(models.TextChoices):
+        OPEN = "open", _("open")
+        PEAK = "peak", _("peak price")
+
+    club = models.ForeignKey(Club, on_delete=models.PROTECT, related_name="+", verbose_name=_("club"))
+    area = models.ForeignKey(Area, on_delete=models.PROTECT, related_name="hours", verbose_name=_("area"))
+    kind = models.CharField(_("kind"), max_length=4, choices=Kind.choices)
+    weekday = models.PositiveSmallIntegerField(_("weekday"))
+    starts = models.PositiveSmallIntegerField(_("from, minutes"))
+    ends = models.PositiveSmallIntegerField(_("to, minutes"))
+    price_per_hour = models.BigIntegerField(_("price per hour, minor units"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("hours of an area"), _("hours of areas")
+        ordering = ["kind", "weekday", "starts", "pk"]
+        constraints = [
+            models.CheckConstraint(name="hours_kind_known", condition=Q(kind__in=["open", "peak"])),
+            models.CheckConstraint(name="hours_weekday_known", condition=Q(weekday__range=(1, 7))),
+            models.CheckConstraint(
+                name="hours_within_the_day", condition=Q(starts__gte=0, starts__lt=F("ends"), ends__lte=DAY_MINUTES)
+            ),
+            models.CheckConstraint(
+                name="hours_price_of_a_peak_only",
+                condition=Q(kind="open", price_per_hour__isnull=True)
+                | Q(kind="peak", price_per_hour__isnull=False, price_per_hour__gte=0),
+            ),
+            ExclusionConstraint(
+                name="hours_no_overlap",
+                expressions=[
+                    ("area", RangeOperators.EQUAL),
+                    ("kind", RangeOperators.EQUAL),
+                    ("weekday", RangeOperators.EQUAL),
+                    (
+                        Func("starts", "ends", function="int4range", output_field=IntegerRangeField()),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.weekday} {self.starts // 60:02}:{self.starts % 60:02}-{self.ends // 60:02}:{self.ends % 60:02}"
 
 
 @pghistory.track()
@@ -215,3 +320,81 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+@pghistory.track(
+    pghistory.InsertEvent(),
+    pghistory.UpdateEvent(),
+    pghistory.DeleteEvent(),
+    exclude=["sealed", "last_step", "used_at"],
+)
+class Authenticator(Device):
+    """A person's second factor: the application that shows a new code of six digits every half minute (RFC 6238).
+
+    `sealed` is its key, encrypted; `last_step` the half minute whose code was used last: none is taken twice.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="authenticators", verbose_name=_("user"))
+    sealed = models.TextField(editable=False)
+    last_step = models.BigIntegerField(default=-1, editable=False)
+    created_at = models.DateTimeField(_("set up"), auto_now_add=True)
+    used_at = models.DateTimeField(_("last used"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("second factor"), _("second factors")
+        constraints = [models.UniqueConstraint(name="authenticator_one_per_person", fields=["user"])]
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
+class RecoveryCode(models.Model):
+    """A code on paper that stands in for the telephone, once. Only its keyed digest is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="recoverycode_one_of_a_kind", fields=["user", "digest"]),
+            models.CheckConstraint(name="recoverycode_digest_is_sha256", condition=Q(digest__regex=r"^[0-9a-f]{64}$")),
+        ]
+
+
+@pghistory.track(pghistory.InsertEvent(), pghistory.DeleteEvent(), exclude=["session", "address", "agent", "seen_at"])
+class StaffSession(models.Model):
+    """Where a person of the staff is signed in. It goes with its session."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="staff_sessions")
+    session = models.OneToOneField("sessions.Session", on_delete=models.CASCADE, related_name="+")
+    address = models.GenericIPAddressField(null=True)
+    agent = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(_("signed in"))
+    seen_at = models.DateTimeField(_("last seen"))
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("sign-in"), _("sign-ins")
+        indexes = [models.Index(name="staffsession_of_person", fields=["user", "-seen_at"])]
+
+
+class Viewing(models.Model):
+    """The platform looked at a club with the eyes of one of its roles, from `started_at` to `ended_at`; it changed nothing."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("user"))
+    club = models.ForeignKey(Club, on_delete=models.CASCADE, related_name="+", verbose_name=_("club"))
+    role = models.CharField(_("role"), max_length=5, choices=Membership.Role.choices)
+    started_at = models.DateTimeField(_("from"))
+    ended_at = models.DateTimeField(_("to"), null=True)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("view as the club"), _("views as the club")
+        constraints = [
+            models.CheckConstraint(name="viewing_role_known", condition=Q(role__in=["OWNER", "STAFF"])),
+            models.CheckConstraint(
+                name="viewing_ends_after_its_start", condition=Q(ended_at=None) | Q(ended_at__gte=F("started_at"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.club}, {self.get_role_display()}"

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from clubs.errors import ClubNotFound
-from clubs.models import Club
+from clubs.models import Club, Membership
 
 
 def public_clubs() -> QuerySet[Club]:
@@ -24,3 +24,14 @@ def public_club(slug: str) -> Club:
 def zone_of(club: Club) -> ZoneInfo:
     """Return the club's time zone."""
     return ZoneInfo(club.timezone)
+
+
+def letters_to(club_id: int, *, everybody: bool = False) -> tuple[str, ...]:
+    """Return where letters to a club itself go: as it has said, or to its owners (`everybody`: all its staff) who can sign in."""
+    said = Club.objects.filter(pk=club_id).values_list("letters_to", flat=True).first()
+    if said:
+        return tuple(said)
+    members = Membership.objects.filter(club_id=club_id, user__is_active=True)
+    if not everybody:
+        members = members.filter(role=Membership.Role.OWNER)
+    return tuple(members.order_by("pk").values_list("user__email", flat=True))

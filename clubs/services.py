@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -20,9 +21,21 @@ from palms.clock import now_utc
 from palms.errors import DomainError, NotFound, NotPermitted, ValidationFailed, refusing
 from palms.money import EXPONENTS
 
-SCOPES = ("slots:read", "slots:write", "bookings:read", "bookings:write", "clients:read", "payments:read")
-RESERVED = frozenset({"admin", "api", "booking", "checkout", "health", "language", "media", "problems", "static"})
+SCOPES = (
+    "slots:read",
+    "slots:write",
+    "bookings:read",
+    "bookings:write",
+    "clients:read",
+    "payments:read",
+    "webhooks:read",
+    "webhooks:write",
+)
+RESERVED = frozenset(
+    {"admin", "api", "booking", "checkout", "find", "health", "language", "media", "problems", "static"}
+)
 YEAR_MINUTES, MOST_DAYS = 366 * 24 * 60, 3660
+SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 SHOWN_OF_KEY = 16  # how much of a key stays readable, to tell one from another
 READABLE = "abcdefghjkmnpqrstuvwxyz23456789"  # without what is misread: i, l, o, 0, 1
 
@@ -36,6 +49,10 @@ class AreaInUse(DomainError):
         "area_in_use",
         _("Bookings of several parties overlap here, so one party at a time is not possible yet"),
     )
+
+
+class SlugTaken(DomainError):
+    code, title = "slug_taken", _("Another club has this address")
 
 
 class AlreadyMember(DomainError):
@@ -105,6 +122,36 @@ def revoke_api_key(*, key_id: int, actor: Actor) -> ApiKey:
         with acting(actor):
             key.save(update_fields=["revoked_at"])
     return key
+
+
+@transaction.atomic
+def open_club(*, name: str, slug: str, timezone: str, currency: str, actor: Actor) -> Club:
+    """Make a club, not shown to customers yet. Raises NotPermitted: only the platform may. ValidationFailed."""
+    if not actor.is_platform_admin:
+        raise NotPermitted
+    wrong = problems_of_club(slug=slug, timezone=timezone, currency=currency, minutes={}, horizon_days=0)
+    if not name.strip() or len(name) > 200:
+        wrong["name"] = _t("Give the club a name, up to 200 letters")
+    if not SLUG.fullmatch(slug):
+        wrong.setdefault("slug", _t("Small latin letters, digits and hyphens, up to 60"))
+    if Club.objects.filter(slug=slug).exists():
+        wrong["slug"] = _t("Another club has this address")
+    if wrong:
+        raise ValidationFailed(errors={field: [words] for field, words in wrong.items()})
+    with acting(actor), refusing(SlugTaken, "clubs_club_slug_key"):
+        return Club.objects.create(name=name.strip(), slug=slug, timezone=timezone, currency=currency, is_public=False)
+
+
+@transaction.atomic
+def show_club(*, club_id: int, actor: Actor) -> Club:
+    """Show a club to customers; one that is shown stays so. Raises NotPermitted."""
+    _must_serve(actor, club_id)
+    club = Club.objects.select_for_update(no_key=True).get(pk=club_id)
+    if not club.is_public:
+        club.is_public = True
+        with acting(actor):
+            club.save(update_fields=["is_public"])
+    return club
 
 
 @transaction.atomic

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from notifications.models import Notification
+from palms.letters import Attachment
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,7 @@ class Message:
     to: str
     subject: str
     text: str
+    attachments: tuple[Attachment, ...] = ()
 
 
 Composer = Callable[[Notification], Message]
@@ -27,4 +29,9 @@ def register(event: str, composer: Composer) -> None:
 
 
 def compose(notification: Notification) -> Message:
-    return _composers[notification.event](notification)
+    return _composers[name_of(notification.event)](notification)
+
+
+def name_of(event: str) -> str:
+    """Return an event without what tells its occasions apart: "booking_moved:7" may happen again, and be told again."""
+    return event.partition(":")[0]

@@ -1,4 +1,7 @@
-"""What was said to whom, and whether it arrived. The address lives with the booking's contact, not here."""
+"""What was said to whom, and whether it arrived. The address lives with the booking's contact, not here.
+
+Who asks for links has typed an address and a phone: they are kept sealed, and only until the answer is sent.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,12 @@ class Notification(models.Model):
         SENT = "SENT", _("sent")
         FAILED = "FAILED", _("not delivered")
 
-    club = models.ForeignKey("clubs.Club", on_delete=models.PROTECT, related_name="+", verbose_name=_("club"))
+    club = models.ForeignKey(  # NULL: of all clubs
+        "clubs.Club", null=True, on_delete=models.PROTECT, related_name="+", verbose_name=_("club")
+    )
     booking = models.ForeignKey("bookings.Booking", null=True, on_delete=models.PROTECT, related_name="notifications")
     payment = models.ForeignKey("payments.Payment", null=True, on_delete=models.PROTECT, related_name="+")
+    request = models.TextField(blank=True, editable=False)  # what was asked for, sealed; forgotten once answered
     event = models.CharField(_("event"), max_length=40)
     channel = models.CharField(_("channel"), max_length=10, choices=Channel.choices, default=Channel.EMAIL)
     recipient = models.CharField(_("recipient"), max_length=10, choices=Recipient.choices, default=Recipient.CUSTOMER)
@@ -39,9 +45,18 @@ class Notification(models.Model):
                 name="notification_once",
                 fields=["booking", "payment", "event", "channel", "recipient"],
                 nulls_distinct=False,
+                condition=Q(booking__isnull=False) | Q(payment__isnull=False),
             ),
             models.CheckConstraint(
-                name="notification_about_something", condition=Q(booking__isnull=False) | Q(payment__isnull=False)
+                name="notification_about_something",
+                condition=Q(booking__isnull=False) | Q(payment__isnull=False) | ~Q(state="QUEUED") | ~Q(request=""),
+            ),
+            models.CheckConstraint(
+                name="notification_club_unless_asked_of_all",
+                condition=Q(club__isnull=False) | Q(booking__isnull=True, payment__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="notification_request_forgotten_once_answered", condition=Q(request="") | Q(state="QUEUED")
             ),
         ]
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import smtplib
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
-from django.conf import settings
-from django.core.mail import BadHeaderError, EmailMessage
+from django.db import transaction
 
 from notifications.composers import compose
 from notifications.models import Notification
-from palms import intents
+from palms import intents, letters
 from palms.clock import now_utc
 from palms.errors import DomainError, refusing
-from palms.intents import Done, Job, Later, Outcome, Refused, Unknown
+from palms.intents import Done, Job, Later, Outcome, Refused
+from palms.secrets import seal
 
 
 class _ToldAlready(DomainError):
@@ -22,7 +22,6 @@ class _ToldAlready(DomainError):
 
 
 SEND = "notifications.send"
-MOST_TRIES = 30  # about a day
 
 
 def tell(
@@ -37,24 +36,24 @@ def tell(
         )
 
 
-def call_send(job: Job) -> Outcome:
-    """Send one letter. A lost answer may send it twice: both carry one Message-ID."""
-    notification = Notification.objects.get(pk=job.subject_id)
-    message = compose(notification)
-    intents.let_go()
-    if not message.to:
-        return Refused("nobody to write to")
-    domain = settings.BASE_URL.split("//")[-1].split(":")[0] or "palms"
-    letter = EmailMessage(
-        message.subject, message.text, to=[message.to], headers={"Message-ID": f"<{job.key}@{domain}>"}
+@transaction.atomic
+def answer(*, club_id: int | None, event: str, request: dict[str, Any], lane_club_id: int, now: datetime) -> None:
+    """Queue the answer to somebody who asked about no booking in particular, of one club or of all (None).
+
+    `request` may hold personal data: it is sealed here and forgotten with the answer. Calls belong to some club, so
+    `lane_club_id` names one even where all are meant.
+    """
+    notification = Notification.objects.create(club_id=club_id, event=event, request=seal(request))
+    intents.plan(
+        club_id=lane_club_id, kind=SEND, lane=f"notification:{notification.pk}", subject_id=notification.pk, now=now
     )
-    try:
-        letter.send(fail_silently=False)
-    except (smtplib.SMTPRecipientsRefused, BadHeaderError) as no:
-        return Refused(type(no).__name__)
-    except (smtplib.SMTPException, OSError) as error:
-        return Refused("gave up") if job.attempts >= MOST_TRIES else Unknown(type(error).__name__)
-    return Done()
+
+
+def call_send(job: Job) -> Outcome:
+    """Write and send one letter."""
+    message = compose(Notification.objects.get(pk=job.subject_id))
+    to = (message.to,) if message.to else ()
+    return letters.send(job, letters.Letter(to, message.subject, message.text, message.attachments))
 
 
 def apply_send(job: Job, outcome: Done | Refused | Later) -> None:
@@ -64,7 +63,7 @@ def apply_send(job: Job, outcome: Done | Refused | Later) -> None:
     state = Notification.State.SENT if isinstance(outcome, Done) else Notification.State.FAILED
     error = outcome.error[:500] if isinstance(outcome, Refused) else ""
     sent_at = now_utc() if isinstance(outcome, Done) else None
-    Notification.objects.filter(pk=job.subject_id).update(state=state, error=error, sent_at=sent_at)
+    Notification.objects.filter(pk=job.subject_id).update(state=state, error=error, sent_at=sent_at, request="")
     intents.finish(job, outcome)
 
 

@@ -6,52 +6,65 @@ Nobody, a superuser included, edits a stateful row by hand: those classes are Re
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from contextlib import nullcontext
 from datetime import datetime
-from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.apps import apps
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
-from django.db import IntegrityError, OperationalError, models
+from django.contrib.admin.utils import unquote
+from django.db import IntegrityError, models
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from palms.actors import Actor, Kind, acting
-from palms.clock import to_zone
-from palms.errors import DatabaseUnavailable, DomainError, ValidationFailed, is_busy
-from palms.models import Intent
+from palms.changes import LABELS
+from palms.clock import now_utc, to_zone
+from palms.errors import DomainError, ValidationFailed
+from palms.looks import Looks, dress
+from palms.taking import TakesSteps
+from palms.viewing import looking
+from palms.who import THROUGH, name_of, names_of, told_by
+from palms.windows import Window
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin, TabularInline
+else:
+    from unfold.admin import ModelAdmin, TabularInline  # untyped; the same but for their looks
 
 log = logging.getLogger(__name__)
 OWNER, STAFF = "OWNER", "STAFF"  # clubs.Membership.Role; this room does not import it
 OWNERS, EVERYBODY = frozenset({OWNER}), frozenset({OWNER, STAFF})
 SECRET = frozenset({"token", "digest", "credentials", "password", "visitor", "checkout_key", "confirmation_url"})
 TECHNICAL = frozenset({"period", "area_key", "instructor_key", "live_slot"})
-PAGES_AHEAD, FARTHEST_PAGE, MOST_AT_ONCE = 4, 2000, 100
 
-admin.site.site_header = admin.site.site_title = "Palms"
 admin.site.index_title = _("Back office")
 
 
 def roles_of(request: HttpRequest) -> dict[int, str]:
-    """Return the viewer's role in each club, read once per request. A superuser needs none."""
+    """Return the viewer's role in each club, read once per request. A superuser needs none, but to look as one."""
     known: dict[int, str] | None = getattr(request, "palms_roles", None)
     if known is None:
         user: Any = request.user
-        may_come_in = user.is_active and user.is_staff
-        known = dict(user.memberships.values_list("club_id", "role")) if may_come_in else {}
+        eyes = looking(request)
+        if eyes is not None:
+            known = {eyes.club_id: eyes.role}
+        else:
+            may_come_in = user.is_active and user.is_staff
+            known = dict(user.memberships.values_list("club_id", "role")) if may_come_in else {}
         request.palms_roles = known  # type: ignore[attr-defined]
     return known
 
 
 def is_platform_admin(request: HttpRequest) -> bool:
-    return bool(request.user.is_active and request.user.is_superuser)
+    return bool(request.user.is_active and request.user.is_superuser) and looking(request) is None
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -66,27 +79,12 @@ def local(moment: datetime | None, club: Any) -> str:
     return f"{to_zone(moment, ZoneInfo(club.timezone)):%d.%m.%Y %H:%M}" if moment else "-"
 
 
-class AtLeast(int):
-    """A number of rows that was not counted to the end: "251+"."""
-
-    def __str__(self) -> str:
-        return f"{int(self)}+"
-
-
-class Window(Paginator):
-    """Looks a few pages ahead of the one that is shown and never counts a table."""
-
-    start = 1
-    object_list: Any
-
-    @cached_property
-    def count(self) -> int:
-        before = (self.start - 1) * self.per_page
-        if self.start > FARTHEST_PAGE:
-            return before
-        most = PAGES_AHEAD * self.per_page + 1
-        found = len(self.object_list.values_list("pk")[before : before + most])
-        return AtLeast(before + found) if found == most else before + found
+def day_and_hours(row: Any, club: Any) -> str:
+    """Return when a row with `date_from` and `date_to` is, by the club's clock, for lists; the year where it is another."""
+    zone = ZoneInfo(club.timezone)
+    start, end = to_zone(row.date_from, zone), to_zone(row.date_to, zone)
+    day = date_format(start, "D, j E" if start.year == to_zone(now_utc(), zone).year else "D, j E Y")
+    return format_html('<span class="desk-when"><b>{}</b> {}–{}</span>', day, f"{start:%H:%M}", f"{end:%H:%M}")
 
 
 class OwnRelated(admin.RelatedFieldListFilter):
@@ -97,7 +95,7 @@ class OwnRelated(admin.RelatedFieldListFilter):
         return [(row.pk, str(row)) for row in remote.get_queryset(request).order_by("pk")[:200]]
 
 
-class PalmsAdmin(admin.ModelAdmin):
+class PalmsAdmin(TakesSteps, Looks, ModelAdmin):
     """Rows of the viewer's clubs only; rights by role. `club_id_field`: where a row keeps its club, None: superusers'."""
 
     club_id_field: str | None = "club_id"
@@ -143,13 +141,19 @@ class PalmsAdmin(admin.ModelAdmin):
         return self.may(request, None, EVERYBODY)
 
     def has_own_permission(self, request: HttpRequest) -> bool:
+        """Act as an owner. Such an action takes `owned` rows only: who owns one club may serve another."""
         return self.may(request, None, OWNERS)
+
+    def owned(self, request: HttpRequest, rows: Any) -> Any:
+        mine = [club_id for club_id, role in roles_of(request).items() if role == OWNER]
+        return rows if is_platform_admin(request) else self.of_clubs(rows, mine)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request)
         if is_platform_admin(request):
             return rows
-        return self.of_clubs(rows, roles_of(request)) if self.club_id_field else rows.none()
+        mine = [club_id for club_id, role in roles_of(request).items() if role in self.readers]
+        return self.of_clubs(rows, mine) if self.club_id_field else rows.none()
 
     def of_clubs(self, rows: models.QuerySet[Any], club_ids: Iterable[int]) -> models.QuerySet[Any]:
         return rows.filter(**{f"{self.club_id_field}__in": list(club_ids)})
@@ -170,6 +174,7 @@ class PalmsAdmin(admin.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """Filter by what the page offers, not by any column: secrets could be guessed letter by letter."""
         offered = [one[0] if isinstance(one, tuple | list) else one for one in self.list_filter]
+        offered = [getattr(one, "parameter_name", one) for one in offered]
         is_offered = any(lookup == name or lookup.startswith(f"{name}__") for name in offered)
         return is_offered and super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 
@@ -196,7 +201,14 @@ class PalmsAdmin(admin.ModelAdmin):
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         made: Any = super().get_form(request, obj, change=change, **kwargs)
         made.actor = actor_of(request)
+        dress(made)
         return made
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Leave out the club where the viewer has only one."""
+        columns = super().get_list_display(request)
+        alone = not is_platform_admin(request) and len(roles_of(request)) == 1
+        return [name for name in columns if name != "club"] if alone else columns
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Tables below a row are for looking: a POST brings nothing for them, and a new row has none."""
@@ -205,7 +217,9 @@ class PalmsAdmin(admin.ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         if any("\0" in text for name, texts in request.GET.lists() for text in (name, *texts)):
             return HttpResponseRedirect(request.path)
-        return super().changelist_view(request, extra_context)
+        with self._clock_of(request, None):
+            response = super().changelist_view(request, extra_context)
+            return response.render() if hasattr(response, "render") else response
 
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
@@ -213,6 +227,9 @@ class PalmsAdmin(admin.ModelAdmin):
         """Show and read moments by the clock of the row's club; a refusal is a message on the same page."""
         with self._clock_of(request, object_id):
             try:
+                if request.method == "GET" and object_id and self.change_form_outer_after_template:
+                    row = self.get_object(request, unquote(object_id))
+                    extra_context = {**self.told(row), **(extra_context or {})}
                 response = super().changeform_view(request, object_id, form_url, extra_context)
             except DomainError as refusal:
                 return self.refused(request, str(refusal))
@@ -246,32 +263,6 @@ class PalmsAdmin(admin.ModelAdmin):
             with acting(actor_of(request)):
                 super().save_model(request, obj, form, change)
 
-    def each(self, request: HttpRequest, rows: models.QuerySet[Any], step: Callable[[int], object], done: str) -> None:
-        """Take a step of a service on every chosen row, one by one; a refusal is a message and stops nobody else."""
-        ids = list(rows.order_by("pk").values_list("pk", flat=True)[: MOST_AT_ONCE + 1])
-        if len(ids) > MOST_AT_ONCE:
-            self.message_user(request, _t("Choose at most %d rows at once.") % MOST_AT_ONCE, messages.ERROR)
-            return
-        taken = 0
-        for pk in ids:
-            try:
-                step(pk)
-                taken += 1
-            except DomainError as refusal:
-                self.message_user(request, f"{pk}: {words_of(refusal)}", messages.ERROR)
-            except OperationalError as error:
-                if not is_busy(error):
-                    raise
-                self.message_user(request, f"{pk}: {DatabaseUnavailable.title}", messages.ERROR)
-        if taken:
-            self.message_user(request, f"{done}: {taken}", messages.SUCCESS)
-
-
-def words_of(refusal: DomainError) -> str:
-    """Return a refusal with the messages of its fields, where it has any."""
-    fields = refusal.facts.get("errors", {}) if isinstance(refusal, ValidationFailed) else {}
-    return " ".join([str(refusal), *(str(text) for texts in fields.values() for text in texts)])
-
 
 class KeepsClub(forms.ModelForm):
     """A form of a row whose club is chosen once, and still counts when rows are compared."""
@@ -297,7 +288,7 @@ class ReadOnlyAdmin(PalmsAdmin):
         return self.get_fields(request, obj)
 
 
-class ReadOnlyInline(admin.TabularInline):
+class ReadOnlyInline(TabularInline):
     """Rows of a detail page that are looked at. `joined`: relations shown in a row."""
 
     extra = max_num = 0
@@ -354,47 +345,44 @@ class ServiceForm(forms.ModelForm):
         """Nothing is left to save."""
 
 
-class EventLooks:
-    """How a row of history names who did it."""
+class EventAdmin(ReadOnlyAdmin):
+    """History: appended by triggers, read by people."""
+
+    list_display = ("pgh_created_at", "what", "row", "who")
+    list_select_related = ("pgh_context",)
+    ordering = ("-pgh_id",)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        shown = [name for name in super().get_fields(request, obj) if not name.startswith("pgh_")]
+        return [*self.list_display, *shown]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Read the names of all who acted at once."""
+        page: Any = super().get_changelist_instance(request)
+        names = names_of([told_by(event) for event in page.result_list])
+        for event in page.result_list:
+            event.palms_who = name_of(told_by(event), names)
+        return page
+
+    @admin.display(description=_("what happened"))
+    def what(self, event: Any) -> Any:
+        return LABELS.get(event.pgh_label, event.pgh_label)
+
+    @admin.display(description=_("row"))
+    def row(self, event: Any) -> Any:
+        return event.pgh_obj_id
 
     @admin.display(description=_("who"))
     def who(self, event: Any) -> str:
-        told = event.pgh_context.metadata if event.pgh_context else {}
-        return " ".join(str(told[name]) for name in ("actor", "actor_id", "through") if told.get(name)) or "-"
+        told = told_by(event)
+        who = getattr(event, "palms_who", None) or name_of(told, names_of([told]))
+        return ", ".join(str(part) for part in (who, THROUGH.get(told.get("through", ""), "")) if part)
 
 
-class EventAdmin(EventLooks, ReadOnlyAdmin):
-    """History: appended by triggers, read by people."""
-
-    list_display = ("pgh_created_at", "pgh_label", "id", "who")
-    list_select_related = ("pgh_context",)
-    ordering = ("-pgh_id",)
-    computed = ("who",)
-
-
-def history_inline(model: type[models.Model], *fields: str) -> type[ReadOnlyInline]:
-    """Return the inline that shows a row's history: when, what, who, and these fields as they became."""
-    attributes: dict[str, Any] = {
-        "model": apps.get_model(model._meta.app_label, f"{model.__name__}Event"),
-        "fk_name": "pgh_obj",
-        "fields": ("pgh_created_at", "pgh_label", "who", *fields),
-        "joined": ("pgh_context",),
-        "ordering": ("pgh_id",),
-        "verbose_name_plural": _("history"),
-    }
-    return type(f"{model.__name__}History", (EventLooks, ReadOnlyInline), attributes)
-
-
-def register_history(model: type[models.Model], *, club_id_field: str | None = "club_id") -> None:
+def register_history(
+    model: type[models.Model], *, club_id_field: str | None = "club_id", readers: frozenset[str] = EVERYBODY
+) -> None:
     """Show a table's history, to the clubs whose rows it is about."""
     events = apps.get_model(model._meta.app_label, f"{model.__name__}Event")
-    admin.site.register(events, type(f"{model.__name__}EventAdmin", (EventAdmin,), {"club_id_field": club_id_field}))
-
-
-@admin.register(Intent)
-class IntentAdmin(ReadOnlyAdmin):
-    """Calls to the outside: what is due, what was tried, how it ended."""
-
-    list_display = ("id", "club", "kind", "subject_id", "state", "attempts", "due_at", "last_error")
-    list_filter = ("state", ("club", OwnRelated))
-    list_select_related = ("club",)
+    said = {"club_id_field": club_id_field, "readers": readers}
+    admin.site.register(events, type(f"{model.__name__}EventAdmin", (EventAdmin,), said))

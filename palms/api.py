@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
+from time import monotonic
 from typing import IO, Any, NoReturn
 
 from django.conf import settings
@@ -19,16 +20,18 @@ from rest_framework.views import APIView
 
 from palms.clock import to_zone
 from palms.errors import NotFound
+from palms.filters import aware
 from palms.problems import MalformedRequest, RequestTooLarge
 
 LARGEST = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 1_000_000  # bytes
+MOST_DRAINED, CHUNK, PATIENCE = 32 * 1024 * 1024, 64 * 1024, 10.0  # bytes, bytes, seconds
 DEEPEST = 32  # levels of nesting; far below what Python's own stack bears
 BIGGEST_ID = 2**63 - 1
 ISO_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class StrictJson(BaseParser):
-    """Read UTF-8 JSON of at most `largest` bytes: no NaN, no endless nesting.
+    """Read UTF-8 JSON of at most `largest` bytes: no NaN, no endless nesting, no name twice in one object.
 
     Raises:
         MalformedRequest, RequestTooLarge.
@@ -42,9 +45,10 @@ class StrictJson(BaseParser):
     ) -> Any:
         raw = stream.read(self.largest + 1)
         if len(raw) > self.largest:
+            _let_finish(stream)
             raise RequestTooLarge
         try:
-            body = json.loads(raw.decode("utf-8"), parse_constant=_refuse)
+            body = json.loads(raw.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, or an absurdly long number
             raise MalformedRequest from error
         if _is_too_deep(body):
@@ -52,8 +56,24 @@ class StrictJson(BaseParser):
         return body
 
 
+def _let_finish(stream: IO[Any]) -> None:
+    """Read on a while and keep nothing: whoever is cut off while they still write may never see the answer."""
+    until = monotonic() + PATIENCE
+    for _chunk in range(MOST_DRAINED // CHUNK):
+        if not stream.read(CHUNK) or monotonic() > until:
+            return
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object whose names stand in it once: of two prices neither is the one that was meant."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
 
 
 def _is_too_deep(body: Any) -> bool:
@@ -116,6 +136,32 @@ class Whole(serializers.IntegerField):
         return data
 
 
+class Flag(serializers.BooleanField):
+    """true or false; "yes" and 1 are not read as one."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class StrictIn(serializers.Serializer[Any]):
+    """A body with the declared fields only: a misspelt name must not pass for one left out."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = [name for name in data if name not in self.fields] if isinstance(data, Mapping) else []
+        errors: dict[str, Any] = {name: [_("There is no such field")] for name in unknown[:20]}
+        try:
+            value = super().to_internal_value(data)
+        except serializers.ValidationError as wrong:
+            if not errors:
+                raise
+            errors |= dict(wrong.detail)  # type: ignore[arg-type]
+        if errors:
+            raise serializers.ValidationError(errors)
+        return value
+
+
 class Day(serializers.DateField):
     """A calendar day as YYYY-MM-DD, within [first, last]."""
 
@@ -132,6 +178,23 @@ class Day(serializers.DateField):
         if not self.first <= day <= self.last:
             self.fail("range", first=self.first, last=self.last)
         return day
+
+
+class MomentIn(serializers.Field[datetime, Any, str, Any]):
+    """A moment as ISO 8601 with an offset. Raises TimezoneRequired for one without."""
+
+    default_error_messages = {"invalid": _("Not a moment in ISO 8601, for example 2026-11-21T18:00:00+03:00")}
+
+    def to_internal_value(self, data: Any) -> datetime:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        try:
+            return aware(data)
+        except ValueError:
+            self.fail("invalid")
+
+    def to_representation(self, value: datetime) -> str:
+        return value.isoformat()
 
 
 class Moment(serializers.Field[datetime, Any, str, Any]):

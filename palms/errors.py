@@ -32,6 +32,22 @@ class ValidationFailed(DomainError):
     code, title, status = "validation_failed", _("Please check what was entered"), 400
 
 
+class TimezoneRequired(DomainError):
+    """A moment without an offset could be any of two dozen. `field` names it."""
+
+    code, title, status = (
+        "timezone_required",
+        _("Give times with their offset, for example 2026-11-21T18:00:00+03:00"),
+        400,
+    )
+
+
+class StaleVersion(DomainError):
+    """If-Match names another version than the stored one."""
+
+    code, title, status = "stale_version", _("Somebody has changed this meanwhile: read it again"), 412
+
+
 class NotFound(DomainError):
     """Absent, or somebody else's: the two must look the same."""
 
@@ -80,7 +96,7 @@ def settle_constraints() -> None:
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
-BUSY = frozenset({"55P03", "40P01", "57014", "53300", "57P01", "57P03", "25P03", "08006", "08001", "08003"})
+BUSY = frozenset({"55P03", "40P01", "57014", "53300", "57P01", "57P02", "57P03", "25P03", "08006", "08001", "08003"})
 
 
 def is_busy(error: DatabaseError) -> bool:

@@ -11,21 +11,26 @@ A room registers, per kind, a `call` (talks to the outside, holds no lock and no
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import F, Value
-from django.db.models.functions import Coalesce
+from django.db import connection
 
+from palms import points
 from palms.clock import now_utc
 from palms.models import Intent
+from palms.seats import seat
 from palms.wake import wake
 
-PATIENCE = 35.0  # seconds, of a job; providers answer within 30 or not at all
+PATIENCE = 31.0  # seconds, of a job; providers answer within 30 or not at all
+SLOW = 3.0  # seconds of a call after which others go first
 LONGEST_PAUSE = 3600.0
+FULL = "too many wait for the outside"
 KEY_LIFE = timedelta(hours=23)  # providers forget a key after 24 h; then we read, never repeat
 
 
@@ -88,16 +93,29 @@ Outcome = Done | Refused | Unknown | Later
 class Handler:
     call: Callable[[Job], Outcome]
     apply: Callable[[Job, Done | Refused | Later], None]
+    applied: points.Commit
 
 
+CLAIM = """
+    UPDATE palms_intent SET due_at = %(leased)s, attempts = attempts + 1, first_sent_at = coalesce(first_sent_at, %(now)s)
+    WHERE id = (
+        SELECT id FROM palms_intent
+        WHERE state = 'OPEN' AND due_at <= %(now)s
+            AND (%(id)s::bigint IS NULL OR id = %(id)s) AND (%(kinds)s::text[] IS NULL OR kind = ANY(%(kinds)s))
+            AND club_id || ' ' || split_part(kind, '.', 1) <> ALL(%(but)s::text[])
+        ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING *
+"""
+CLAIMED, POSTPONED = points.commit("intents.claim"), points.commit("intents.postpone")
 HANDLERS: dict[str, Handler] = {}
+_sweeping = ContextVar("sweeping", default=False)
 
 
 def register(
     kind: str, *, call: Callable[[Job], Outcome], apply: Callable[[Job, Done | Refused | Later], None]
 ) -> None:
     """Name the two halves of a kind of intent. Called once, at start-up, by the room it belongs to."""
-    HANDLERS[kind] = Handler(call, apply)
+    HANDLERS[kind] = Handler(call, apply, points.commit(f"{kind} applied"))
 
 
 def draft(
@@ -148,9 +166,17 @@ def is_open(lane: str) -> bool:
     return Intent.objects.filter(lane=lane, state=Intent.State.OPEN).exists()
 
 
+def is_first_tried(lane: str) -> bool:
+    """Whether somebody makes the call about this thing for the first time, and has not come back yet."""
+    return Intent.objects.filter(lane=lane, state=Intent.State.OPEN, attempts=1, last_error="").exists()
+
+
 def lease(patience: float) -> timedelta:
-    """Return how long a claimed intent is left to its runner: a call, a read and a list of this patience, and some more."""
-    return timedelta(seconds=3 * patience + 20)
+    """Return how long a claimed intent is left to its runner: a call, a read and a list of this patience, and some more.
+
+    What a dead process had claimed is taken up by a sweep when this is over, within two minutes of its death.
+    """
+    return timedelta(seconds=3 * patience + 15)
 
 
 def take_over(intent: Intent, *, now: datetime, patience: float) -> None:
@@ -166,39 +192,48 @@ def job_of(intent: Intent, *, patience: float, subject: Any = None) -> Job:
 
 
 def claim(
-    intent_id: int | None = None, *, kinds: Iterable[str] | None = None, patience: float = PATIENCE
+    intent_id: int | None = None,
+    *,
+    kinds: Iterable[str] | None = None,
+    but: Iterable[str] = (),
+    patience: float = PATIENCE,
 ) -> Job | None:
-    """Claim one due intent (this one, or the longest due), in a transaction of its own; None when there is none."""
-    with transaction.atomic():
-        now = now_utc()
-        rows = Intent.objects.filter(state=Intent.State.OPEN, due_at__lte=now)
-        if intent_id is not None:
-            rows = rows.filter(pk=intent_id)
-        if kinds is not None:
-            rows = rows.filter(kind__in=list(kinds))
-        intent = rows.order_by("due_at", "pk").select_for_update(skip_locked=True).first()
-        if intent is None:
-            return None
-        Intent.objects.filter(pk=intent.pk).update(
-            due_at=now + lease(patience),
-            attempts=F("attempts") + 1,
-            first_sent_at=Coalesce(F("first_sent_at"), Value(now)),
-        )
-        intent.attempts, intent.first_sent_at = intent.attempts + 1, intent.first_sent_at or now
-        return job_of(intent, patience=patience)
+    """Claim one due intent (this one, or the longest due), in a transaction of its own; None when there is none.
+
+    `but`: none of a club's calls to the outside of one room, named as `outside_of` does.
+    """
+    now = now_utc()
+    asked = {
+        "now": now,
+        "leased": now + lease(patience),
+        "id": intent_id,
+        "kinds": None if kinds is None else list(kinds),
+        "but": list(but),
+    }
+    with CLAIMED:
+        claimed = list(Intent.objects.raw(CLAIM, asked))
+    return job_of(claimed[0], patience=patience) if claimed else None
+
+
+def outside_of(job: Job) -> str:
+    """Name whom a call talks to: a club's bank, its mail, its locks."""
+    return f"{job.club_id} {job.kind.split('.')[0]}"
 
 
 def perform(job: Job) -> Outcome:
     """Make the call of a claimed intent and apply its outcome. Must be called outside any transaction.
 
-    The database connection is given back before the call: nobody else waits while the outside thinks.
+    The database connection is given back before the call: nobody else waits while the outside thinks. In a request, whose
+    patience is short, the call is not made where too many wait already: Unknown, and due again at once.
     """
     handler = HANDLERS[job.kind]
-    let_go()
+    let_go(briefly=True)
     try:
-        outcome = handler.call(job)
+        outcome = handler.call(job) if job.patience >= PATIENCE else _call_seated(handler, job)
+        if outcome is None:
+            return _stand_back(job)
         if not isinstance(outcome, Unknown):
-            with transaction.atomic():
+            with handler.applied:
                 handler.apply(job, outcome)
     except Exception as error:  # a defect or a busy database: it comes back, later and later, and is seen
         _postpone(job, f"{type(error).__name__}: {error}")
@@ -208,11 +243,42 @@ def perform(job: Job) -> Outcome:
     return outcome
 
 
-def let_go() -> None:
-    """Give the database connection back before the outside is asked. Refuses inside a transaction: a defect."""
+def _call_seated(handler: Handler, job: Job) -> Outcome | None:
+    with seat(job.club_id) as seated:
+        return handler.call(job) if seated else None
+
+
+@POSTPONED
+def _stand_back(job: Job) -> Unknown:
+    """Leave a claimed intent, whose call was not made, to whoever has time for it."""
+    Intent.objects.filter(pk=job.id, state=Intent.State.OPEN).update(
+        due_at=now_utc(), attempts=job.attempts - 1, last_error=FULL
+    )
+    return Unknown(FULL)
+
+
+def let_go(*, briefly: bool = False) -> None:
+    """Give the database connection back before the outside is asked. Refuses inside a transaction: a defect.
+
+    `briefly`, for mail: a sweep keeps its one connection, checked before it is used again, since to connect costs as much
+    as a letter. For a bank or a lock no connection waits.
+    """
     if connection.in_atomic_block:
         raise RuntimeError("an outside call inside a transaction")
-    connection.close()
+    if briefly and _sweeping.get():
+        connection.close_if_unusable_or_obsolete()
+    else:
+        connection.close()
+
+
+@contextmanager
+def sweeping() -> Iterator[None]:
+    """Make calls one after the other, on one connection."""
+    token = _sweeping.set(True)
+    try:
+        yield
+    finally:
+        _sweeping.reset(token)
 
 
 def run(intent_id: int, *, patience: float = PATIENCE) -> Outcome | None:
@@ -221,20 +287,26 @@ def run(intent_id: int, *, patience: float = PATIENCE) -> Outcome | None:
     return perform(job) if job else None
 
 
+@sweeping()
 def run_due(*, limit: int = 100, kinds: Iterable[str] | None = None) -> int:
     """Claim and perform due intents, longest due first. Returns how many were tried. Needs no broker.
 
-    One that raises does not keep the others waiting: what was raised is raised together, at the end.
+    One that raises does not keep the others waiting: what was raised is raised together, at the end. Nor does a bank that is
+    slow: once it was, its next call waits until nobody else's is due.
     """
     wanted = None if kinds is None else list(kinds)
     defects: list[Exception] = []
+    slow: set[str] = set()
     tried = 0
-    while tried < limit and (job := claim(kinds=wanted)) is not None:
+    while tried < limit and (job := claim(kinds=wanted, but=slow) or (claim(kinds=wanted) if slow else None)):
         tried += 1
+        began = time.monotonic()
         try:
             perform(job)
         except Exception as error:  # noqa: BLE001  raised below, when everybody has had a turn
             defects.append(error)
+        if time.monotonic() - began > SLOW:
+            slow.add(outside_of(job))
     if defects:
         raise ExceptionGroup("calls that could not be made or applied", defects)
     return tried
@@ -261,12 +333,26 @@ def bring_forward(intent_id: int, *, now: datetime) -> None:
     Intent.objects.filter(pk=intent_id, state=Intent.State.OPEN, due_at__gt=now).update(due_at=now)
 
 
+def retry(intent_id: int, *, now: datetime) -> bool:
+    """Let an open intent be tried at once. False where it is closed.
+
+    One that may be under way at this moment keeps its lease; the same key goes along, so nothing is done twice.
+    """
+    rows = Intent.objects.filter(pk=intent_id, state=Intent.State.OPEN)
+    rows.filter(due_at__gt=now + lease(PATIENCE)).update(due_at=now)
+    if not rows.exists():
+        return False
+    wake("palms.run_intent", intent_id=intent_id)
+    return True
+
+
 def pause(attempts: int) -> timedelta:
     """Return the growing pause after a try with unknown outcome: 2, 4, 8 s and so on, up to an hour, a little random."""
     seconds = min(LONGEST_PAUSE, 2.0 ** min(attempts, 12))
     return timedelta(seconds=seconds * random.uniform(0.8, 1.0))  # noqa: S311  spreads load, keeps no secret
 
 
+@POSTPONED
 def _postpone(job: Job, error: str) -> None:
     Intent.objects.filter(pk=job.id, state=Intent.State.OPEN).update(
         due_at=now_utc() + pause(job.attempts), last_error=error[:500]

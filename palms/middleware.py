@@ -14,9 +14,13 @@ from django.utils.cache import patch_vary_headers
 from palms import views
 from palms.actors import Actor, Kind, acting
 from palms.errors import DomainError, is_busy
+from palms.problems import PROBLEM_JSON
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 API, ADMIN, HEALTH = "/api/", "/admin/", "/health/live"
+FEATURES = ", ".join(
+    f"{name}=()" for name in ("accelerometer", "camera", "geolocation", "gyroscope", "microphone", "payment", "usb")
+)
 
 
 class HealthMiddleware:
@@ -29,6 +33,18 @@ class HealthMiddleware:
         if request.path_info == HEALTH:
             return views.live(request)
         return self.get_response(request)
+
+
+class FeaturesMiddleware:
+    """Tell browsers that no page of ours uses what a planted script would like to."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers["Permissions-Policy"] = FEATURES
+        return response
 
 
 class LanguageMiddleware:
@@ -51,6 +67,22 @@ class LanguageMiddleware:
         return response
 
 
+class BackOfficeMiddleware:
+    """The back office's theme works by Alpine, which evaluates expressions and sets styles. No other page may."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if request.path_info.startswith(ADMIN):
+            response._csp_replace = {  # type: ignore[attr-defined]
+                "script-src": ["'self'", "'unsafe-eval'"],
+                "style-src": ["'self'", "'unsafe-inline'"],
+            }
+        return response
+
+
 class RefusalMiddleware:
     """Give a refusal of the domain, and a database that is too busy, a page with the right status.
 
@@ -62,8 +94,11 @@ class RefusalMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if response.status_code == 405 and not request.path_info.startswith((API, ADMIN)):
+        is_page = not request.path_info.startswith((API, ADMIN)) and response.get("Content-Type") != PROBLEM_JSON
+        if response.status_code == 405 and is_page:
             return views.method_not_allowed(request, allow=response.get("Allow", ""))
+        if response.status_code == 503:  # also where a view has a better page for it
+            response.headers.setdefault("Retry-After", "5")
         return response
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:

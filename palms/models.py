@@ -1,4 +1,5 @@
-"""The table of durable intents; palms/intents.py is the mechanism."""
+"""Tables that every room shares: durable intents, rate limits, answers kept for repeats. The mechanisms are modules of
+the same names beside this one."""
 
 import uuid
 
@@ -55,3 +56,37 @@ class Intent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject_id}"
+
+
+class Throttle(models.Model):
+    """How much of a rate limit has been used: the moment at which its bucket is empty again (palms/throttling.py)."""
+
+    key = models.CharField(max_length=80, primary_key=True)
+    empty_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["empty_at"], name="throttle_empty_at")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class StoredAnswer(models.Model):
+    """What a write with an Idempotency-Key answered, for its repeats (palms/repeats.py).
+
+    `http_status` is NULL while the first one runs. `answer` is sealed (palms.secrets): it may hold personal data.
+    """
+
+    holder = models.CharField(max_length=40)
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    started_at = models.DateTimeField()
+    http_status = models.PositiveSmallIntegerField(null=True)
+    answer = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(name="storedanswer_once_per_holder", fields=["holder", "key"])]
+        indexes = [models.Index(fields=["started_at"], name="storedanswer_started")]
+
+    def __str__(self) -> str:
+        return f"{self.holder} {self.key}"

@@ -31,7 +31,7 @@ CODES = {  # of the framework, where ours is another
 
 
 class MalformedRequest(DomainError):
-    """Not JSON, not UTF-8, or nested beyond reason."""
+    """Not JSON, not UTF-8, nested beyond reason, or with one name twice in an object."""
 
     code, title, status = "malformed_request", _("Malformed request."), 400
 

@@ -16,6 +16,7 @@ urlpatterns = [
     path("language/", views.language, name="language"),
     path("admin/", admin.site.urls),
     path("", include("palms.api_urls")),
+    path("", include("access.api")),
     path("", include("clubs.urls")),
     path("", include("bookings.urls")),
     path("", include("slots.urls")),

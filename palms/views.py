@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -11,6 +12,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language
@@ -19,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
-from palms.errors import DomainError
+from palms.errors import DatabaseUnavailable, DomainError, is_busy
 
 Words = str | Promise
 CODES = frozenset(code for code, _name in settings.LANGUAGES)
@@ -36,6 +38,10 @@ class Trouble:
 
 
 NOTHING_MOVED = _("No money was taken by this step.")
+PERHAPS_PAID = _(
+    "No money was taken by this step. If you have just paid at the bank, the payment is not lost: either your booking "
+    "comes by email, or the money goes back by itself."
+)
 TROUBLES = {
     400: Trouble(
         _("We could not read this request"),
@@ -90,7 +96,9 @@ def trouble(request: HttpRequest, status: int, *, title: Words = "", happened: W
         "title": title or known.title,
         "happened": happened or known.happened,
         "now": known.now,
-        "money": NOTHING_MOVED,
+        "money": PERHAPS_PAID if status == HTTPStatus.SERVICE_UNAVAILABLE else NOTHING_MOVED,
+        "again": request.get_full_path() if status in (429, 503) and request.method == "GET" else "",
+        "stands": _where_it_stands(request),
     }
     response = HttpResponse(render_to_string("errors/trouble.html", context, request), status=status)
     response.headers["Cache-Control"] = "no-store"
@@ -101,10 +109,22 @@ def trouble(request: HttpRequest, status: int, *, title: Words = "", happened: W
     return response
 
 
+def _where_it_stands(request: HttpRequest) -> str:
+    """Return the page that a refused button behind a secret link belongs to, or an empty string."""
+    match = request.resolver_match
+    if match is None or "token" not in match.kwargs:
+        return ""
+    page = "booking" if request.path_info.startswith("/booking/") else "checkout-status"
+    address = reverse(page, kwargs={"token": match.kwargs["token"]})
+    return "" if address == request.path else address
+
+
 def refused(request: HttpRequest, refusal: DomainError) -> HttpResponse:
     """Return the page of a refusal of the domain that its view had no better page for."""
-    if refusal.status in (400, 403, 404, 503):
+    if refusal.status in (400, 403, 404) or isinstance(refusal, DatabaseUnavailable):
         return trouble(request, refusal.status)
+    if refusal.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return trouble(request, refusal.status, title=refusal.title, happened=_("No answer came in time."))
     return trouble(request, refusal.status, title=refusal.title)
 
 
@@ -131,7 +151,13 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return a page that needs nothing that could fail again: no database, no request, no hashed names."""
+    """Return a page that needs nothing that could fail again: no database, no request, no hashed names.
+
+    Where a middleware met a dead database (who is signed in? is the session kept?) it is no defect: come again.
+    """
+    error = sys.exc_info()[1]
+    if isinstance(error, DatabaseError) and is_busy(error):
+        return unavailable(request)
     return HttpResponse(render_to_string("500.html", {"language": get_language()}), status=500)
 
 

@@ -11,47 +11,45 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
 from palms.admin import (
+    OWNERS,
     KeepsClub,
     OwnRelated,
     PalmsAdmin,
     ReadOnlyAdmin,
     ReadOnlyInline,
-    history_inline,
     local,
     register_history,
 )
 from palms.secrets import seal
 from palms.templatetags.palms import money
-from payments.models import Payment, Provider, ProviderAccount, ProviderEvent, Refund
+from payments.models import Payment, Provider, ProviderAccount, ProviderEvent, Reconciliation, Refund
 
 
 class AccountForm(KeepsClub):
     chosen_once = frozenset({"club", "provider", "account_id"})
-    shop_id = forms.CharField(label=_("shop id"), max_length=64, required=False)
     secret_key = forms.CharField(
         label=_("secret key"), max_length=200, required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=_("Never shown again. Leave both empty to keep what is stored."),
+        help_text=_("Never shown again. Leave it empty to keep the one that is stored."),
     )  # fmt: skip
 
     class Meta:
         model = ProviderAccount
-        fields = ("club", "provider", "account_id", "is_test", "is_default")
+        labels = {"account_id": _("shop id")}
+        fields = ("club", "provider", "account_id", "is_test", "is_default", "vat_code", "tax_system", "receipt_mode")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["shop_id"].widget = forms.PasswordInput(attrs={"autocomplete": "off"})
         if "provider" in self.fields:
             choices = [choice for choice in Provider.choices if choice[0] != Provider.ONSITE]  # needs no account
             self.fields["provider"].choices = choices  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         entered = super().clean() or self.cleaned_data
-        shop_id, key = entered.get("shop_id"), entered.get("secret_key")
-        if bool(shop_id) != bool(key):
-            self.add_error("secret_key", _t("Enter the shop id and the secret key together."))
-        if not self.instance.pk and not key and "secret_key" not in self.errors:
+        if not self.instance.pk and not entered.get("secret_key") and "secret_key" not in self.errors:
             self.add_error("secret_key", _t("A new account needs its credentials."))
+        if entered.get("tax_system") and not entered.get("vat_code"):
+            self.add_error("vat_code", _t("Choose the VAT too, or leave both empty."))
         club = entered.get("club") or getattr(self.instance, "club", None)
         others = ProviderAccount.objects.filter(club=club, is_default=True).exclude(pk=self.instance.pk)
         if club and entered.get("is_default") and others.exists():
@@ -60,8 +58,8 @@ class AccountForm(KeepsClub):
 
     def save(self, commit: bool = True) -> ProviderAccount:
         if self.cleaned_data.get("secret_key"):
-            given = {name: self.cleaned_data[name] for name in ("shop_id", "secret_key")}
-            self.instance.credentials = seal(given)
+            shop_id, key = self.instance.account_id, self.cleaned_data["secret_key"]
+            self.instance.credentials = seal({"shop_id": shop_id, "secret_key": key})
         account: ProviderAccount = super().save(commit)
         return account
 
@@ -71,18 +69,33 @@ class ProviderAccountAdmin(PalmsAdmin):
     """Which account it is never changes: payments were made with it."""
 
     form = AccountForm
+    readers = OWNERS
     adds = changes = True
     fixed = ("club", "provider", "account_id", "is_test")
     list_display = ("id", "club", "provider", "account_id", "is_test", "is_default")
     list_filter = (("club", OwnRelated),)
     list_select_related = ("club",)
-    fields = ("club", "provider", "account_id", "is_test", "is_default", "shop_id", "secret_key")
-    inlines = (history_inline(ProviderAccount, "is_default"),)
+    keys = ("secret_key",)
+    fieldsets = (
+        (None, {"fields": ("club", "provider", "account_id", "is_test", "is_default")}),
+        (_("Access to the shop"), {"fields": keys}),
+        (
+            _("Receipts (54-FZ)"),
+            {
+                "description": _(
+                    "With a VAT chosen, each payment, capture and refund carries the data of a receipt to the bank's"
+                    " register; ask your accountant what to choose. A prepayment needs a second receipt at the visit:"
+                    " Palms does not send that one."
+                ),
+                "fields": ("vat_code", "tax_system", "receipt_mode"),
+            },
+        ),
+    )  # fmt: skip
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is not None and not self.has_change_permission(request, obj):
-            return self.fields[:-2]  # the two that are typed belong to the form only
-        return self.fields
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What is typed and never shown belongs to the form only."""
+        is_form = obj is None or self.has_change_permission(request, obj)
+        return [one for one in self.fieldsets if is_form or one[1]["fields"] != self.keys]
 
 
 class RefundInline(ReadOnlyInline):
@@ -104,7 +117,6 @@ class PaymentAdmin(ReadOnlyAdmin):
     inlines = (
         RefundInline,
         NoticeInline,
-        history_inline(Payment, "status", "decision", "keep", "captured", "refunded"),
     )
 
     @admin.display(description=_("created"))
@@ -135,5 +147,13 @@ class ProviderEventAdmin(ReadOnlyAdmin):
     search_fields = ("=object_id",)
 
 
-for model in (ProviderAccount, Payment, Refund):
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    list_display = ("id", "club", "account", "compared_at", "compared", "differing")
+    list_filter = (("club", OwnRelated),)
+    list_select_related = ("club", "account")
+
+
+for model in (Payment, Refund):
     register_history(model)
+register_history(ProviderAccount, readers=OWNERS)

@@ -11,3 +11,13 @@ class ProviderUnavailable(DomainError):
         _("The bank does not take payments right now. Nothing was charged"),
         503,
     )
+
+
+class RefundNotOwed(DomainError):
+    """Facts: `current_status`."""
+
+    code, title = "transition_not_allowed", _("This money is not handed back by the club")
+
+
+class ComparedAlready(DomainError):
+    code, title = "transition_not_allowed", _("This account is being compared already")

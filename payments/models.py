@@ -18,6 +18,38 @@ def new_token() -> str:
     return secrets.token_urlsafe(16)
 
 
+class Vat(models.IntegerChoices):
+    """Of a receipt (54-FZ): the codes of the tax service, as providers take them."""
+
+    NONE = 1, _("no VAT")
+    ZERO = 2, "0%"
+    TEN = 3, "10%"
+    TWENTY = 4, "20%"
+    TEN_WITHIN = 5, "10/110"
+    TWENTY_WITHIN = 6, "20/120"
+    FIVE = 7, "5%"
+    SEVEN = 8, "7%"
+    FIVE_WITHIN = 9, "5/105"
+    SEVEN_WITHIN = 10, "7/107"
+    MAIN = 11, "22%"
+    MAIN_WITHIN = 12, "22/122"
+
+
+class TaxSystem(models.IntegerChoices):
+    GENERAL = 1, _("general")
+    SIMPLE = 2, _("simplified, income")
+    SIMPLE_NET = 3, _("simplified, income less expenses")
+    FARM = 5, _("agricultural")
+    PATENT = 6, _("patent")
+
+
+class ReceiptMode(models.TextChoices):
+    """What money taken through the provider is, in a receipt."""
+
+    FULL = "full_payment", _("full payment")
+    PREPAID = "full_prepayment", _("full prepayment")
+
+
 class Provider(models.TextChoices):
     YOOKASSA = "yookassa", _("YooKassa")
     ONSITE = "onsite", _("on site")
@@ -25,7 +57,10 @@ class Provider(models.TextChoices):
 
 @pghistory.track(exclude=["credentials"])
 class ProviderAccount(models.Model):
-    """A club's account with a payment provider. `credentials` is a sealed JSON object (palms.secrets), never shown."""
+    """A club's account with a payment provider. `credentials` is a sealed JSON object (palms.secrets), never shown.
+
+    With a `vat_code` every payment, capture and refund carries the data of a receipt (54-FZ); without one none does.
+    """
 
     club = models.ForeignKey(
         "clubs.Club", on_delete=models.PROTECT, related_name="provider_accounts", verbose_name=_("club")
@@ -34,6 +69,11 @@ class ProviderAccount(models.Model):
     account_id = models.CharField(_("account at the provider"), max_length=64)
     is_test = models.BooleanField(_("test"), default=True)
     is_default = models.BooleanField(_("used at checkout"), default=True)
+    vat_code = models.PositiveSmallIntegerField(_("VAT on receipts"), choices=Vat.choices, null=True, blank=True)
+    tax_system = models.PositiveSmallIntegerField(_("tax system"), choices=TaxSystem.choices, null=True, blank=True)
+    receipt_mode = models.CharField(
+        _("on receipts it is"), max_length=16, choices=ReceiptMode.choices, default=ReceiptMode.FULL
+    )
     credentials = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -47,6 +87,16 @@ class ProviderAccount(models.Model):
             models.UniqueConstraint(name="provideraccount_club_key", fields=["club", "id"]),
             models.CheckConstraint(
                 name="provideraccount_provider_known", condition=Q(provider__in=["yookassa", "onsite"])
+            ),
+            models.CheckConstraint(
+                name="provideraccount_receipt_known",
+                condition=Q(
+                    vat_code__isnull=False,
+                    vat_code__range=(1, 12),
+                    receipt_mode__in=["full_payment", "full_prepayment"],
+                )
+                & (Q(tax_system__isnull=True) | Q(tax_system__in=[1, 2, 3, 5, 6]))
+                | Q(vat_code__isnull=True, tax_system__isnull=True),
             ),
         ]
 
@@ -71,7 +121,7 @@ class Decision(models.TextChoices):
 
 @pghistory.track(exclude=["provider_data", "standing", "visitor", "checkout_key", "token", "confirmation_url"])
 class Payment(ConcurrentTransitionMixin, models.Model):
-    """One attempt to take money for exactly one thing.
+    """One attempt to take money for exactly one thing: a booking, or a fee for staying, which is never the booking's money.
 
     `snapshot` is what was asked for (ids and choices, no personal data) and never changes. `decision` is taken once, by
     `confirm_booking_payment`. `keep` is how much shall end with the club; it only shrinks. `standing` is how much of it
@@ -80,6 +130,7 @@ class Payment(ConcurrentTransitionMixin, models.Model):
 
     class Purpose(models.TextChoices):
         BOOKING = "booking", _("booking")
+        OVERDUE = "overdue", _("fee for staying")
 
     Status = S
 
@@ -92,6 +143,10 @@ class Payment(ConcurrentTransitionMixin, models.Model):
     booking = models.ForeignKey(
         "bookings.Booking", null=True, on_delete=models.PROTECT, related_name="payments", verbose_name=_("booking")
     )
+    overdue = models.ForeignKey(  # its key is that of its booking
+        "bookings.Overdue",
+        null=True, on_delete=models.PROTECT, related_name="payments", verbose_name=_("fee for staying"),
+    )  # fmt: skip
     snapshot = models.JSONField(null=True, editable=False)
     checkout_key = models.CharField(max_length=255, null=True, editable=False)
     visitor = models.CharField(max_length=64, blank=True, editable=False)
@@ -162,11 +217,22 @@ class Payment(ConcurrentTransitionMixin, models.Model):
                 name="payment_decision_names_what_is_kept",
                 condition=Q(decision__isnull=True, keep__isnull=True)
                 | Q(decision__isnull=False, keep__isnull=False, decision="USED", keep__range=(0, F("amount")))
-                & Q(booking__isnull=False)
+                & (Q(booking__isnull=False) | Q(overdue__isnull=False))
                 | Q(decision__isnull=False, keep__isnull=False, decision="RETURN", keep=0),
             ),
             models.CheckConstraint(
-                name="payment_one_target", condition=Q(snapshot__isnull=False) | Q(booking__isnull=False)
+                name="payment_one_target",
+                condition=Q(purpose="booking", overdue__isnull=True)
+                & (Q(snapshot__isnull=False) | Q(booking__isnull=False))
+                | Q(purpose="overdue", overdue__isnull=False, booking__isnull=True, snapshot__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="payment_of_a_fee_only_when_taken",
+                condition=~Q(purpose="overdue")
+                | Q(two_stage=False) & (Q(decision__isnull=True) | Q(decision="RETURN") | Q(status="CAPTURED")),
+            ),
+            models.UniqueConstraint(
+                name="payment_fee_paid_once", fields=["overdue"], condition=Q(decision="USED", keep__gt=0)
             ),
             models.CheckConstraint(
                 name="payment_account_unless_onsite",
@@ -271,3 +337,33 @@ class ProviderEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} {self.object_id}"
+
+
+class Reconciliation(models.Model):
+    """One comparison of an account with its provider over [since, until), UTC, as it came out; never changed.
+
+    `rows`: [{"ours", "there", "kind", "what", "here", "theirs"}], those that differ first; `here` and `theirs` are
+    {"status", "amount", "refunded", "currency"} in minor units, or null. `compared` and `differing` count all of them.
+    """
+
+    club = models.ForeignKey("clubs.Club", on_delete=models.PROTECT, related_name="+", verbose_name=_("club"))
+    account = models.ForeignKey(
+        ProviderAccount, on_delete=models.PROTECT, related_name="reconciliations", verbose_name=_("account")
+    )
+    since = models.DateTimeField(_("from"))
+    until = models.DateTimeField(_("to"))
+    compared_at = models.DateTimeField(_("compared at"))
+    compared = models.PositiveIntegerField(_("payments compared"))
+    differing = models.PositiveIntegerField(_("differences"))
+    rows = models.JSONField(_("payments"), default=list)
+
+    class Meta:
+        verbose_name, verbose_name_plural = _("reconciliation"), _("reconciliations")
+        indexes = [models.Index(fields=["account", "-id"], name="reconciliation_latest")]
+        constraints = [
+            models.CheckConstraint(name="reconciliation_range_in_order", condition=Q(since__lt=F("until"))),
+            models.CheckConstraint(name="reconciliation_adds_up", condition=Q(differing__lte=F("compared"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}: {self.differing}"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from payments.providers.base import PaymentSeen, RefundSeen, Seen, SeenRefund
+from payments.providers.base import PaymentSeen, Seen
 
 if TYPE_CHECKING:
     from payments.models import Payment
@@ -47,6 +47,11 @@ def is_owed_on_site(payment: Payment) -> bool:
     return taken and payment.captured - payment.refunded > (payment.keep or 0)
 
 
+def is_uncollected(payment: Payment) -> bool:
+    """Whether the club was to keep some of a payment whose money is gone."""
+    return payment.decision == "USED" and bool(payment.keep) and payment.status in ("VOIDED", "FAILED")
+
+
 def still_there(payment: Payment) -> int:
     """Return how much money of a payment is there now, returns under way counted as returned."""
     if payment.status == "AUTHORIZED":
@@ -68,8 +73,9 @@ def must_be_taken_at_once(payment: Payment, *, visit_ends: datetime) -> bool:
     return payment.hold_expires_at is not None and payment.hold_expires_at - SAFETY <= visit_ends
 
 
-def is_strange(payment: Payment, seen: PaymentSeen, account_id: str) -> str:
+def is_strange(payment: Payment, seen: PaymentSeen) -> str:
     """Return why an answer cannot be about this payment at all, or an empty string. Such an answer is not believed."""
+    account_id = payment.account.account_id if payment.account else ""
     if payment.provider_payment_id and seen.id != payment.provider_payment_id:
         return "another payment's id"
     if seen.account_id and seen.account_id != account_id:
@@ -92,21 +98,3 @@ def mismatch(payment: Payment, seen: PaymentSeen, *, is_test: bool) -> str:
 
 def has_money(seen: PaymentSeen) -> bool:
     return seen.status in (Seen.HELD, Seen.TAKEN)
-
-
-def moves(payment: Payment, seen: PaymentSeen) -> bool:
-    """Whether an answer can move a payment that has money: an old one (still pending, still held) cannot."""
-    if payment.status == "CAPTURED":
-        return seen.status is Seen.TAKEN
-    return seen.status in (Seen.TAKEN, Seen.CANCELED)
-
-
-def standing_after(payment: Payment, seen: PaymentSeen, refunds: tuple[RefundSeen, ...]) -> int:
-    """Return how much of a USED payment would still stand once this is recorded."""
-    keep = payment.keep or 0
-    if seen.status is Seen.HELD:
-        return keep
-    if seen.status is not Seen.TAKEN:
-        return 0
-    back = max(payment.refunded, seen.refunded, sum(r.amount.amount for r in refunds if r.status is SeenRefund.DONE))
-    return min(keep, seen.taken - back)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from payments.models import Payment, ProviderAccount
 
 
-def account_of_club(club_id: int) -> ProviderAccount | None:
-    """Return the account that the club's checkout uses, if it has one."""
-    return ProviderAccount.objects.filter(club_id=club_id, is_default=True).first()
+def account_of_club(club_id: int, *, test_only: bool = False) -> ProviderAccount | None:
+    """Return the account that the club's checkout uses, if it has one; `test_only`: a test account, that one if it is."""
+    rows = ProviderAccount.objects.filter(club_id=club_id)
+    return (
+        rows.filter(is_test=True).order_by("-is_default", "-pk") if test_only else rows.filter(is_default=True)
+    ).first()
 
 
 def payments_of(booking_id: int) -> list[Payment]:

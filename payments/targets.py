@@ -33,10 +33,19 @@ class Door(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Payer:
+    """Whom a receipt goes to; either may be empty."""
+
+    email: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     door: Door
     give_up: Callable[[int, Close], None]  # the provider's final word: it was never created
     return_url: Callable[[Payment], str]
+    payer: Callable[[Payment], Payer]
 
 
 _targets: dict[str, Target] = {}

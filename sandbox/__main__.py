@@ -12,6 +12,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from sandbox.clock import Clock
 from sandbox.shell import Shell
+from sandbox.ttlock.room import TTLock
 from sandbox.yookassa.room import YooKassa
 from sandbox.yookassa.shops import DEFAULT_SHOP, shop_from_option
 
@@ -31,6 +32,7 @@ def options(arguments: list[str]) -> argparse.Namespace:
         "--data", type=Path, default=Path("sandbox-data"), help="folder of the sqlite files; a restart continues"
     )
     parser.add_argument("--notify-url", help="where notifications go, for every shop that names no address of its own")
+    parser.add_argument("--lock-callback-url", help="where locks report what is typed on them; otherwise nowhere")
     parser.add_argument("--base-url", help="how browsers reach the sandbox; otherwise taken from each create call")
     parser.add_argument("--shop", action="append", default=[], metavar="ID:SECRET[:NOTIFY_URL]", type=shop_from_option)
     return parser.parse_args(arguments)
@@ -41,7 +43,7 @@ def build(given: argparse.Namespace) -> Shell:
     clock = Clock(given.data / "clock.json")
     shops = given.shop or [DEFAULT_SHOP]
     bank = YooKassa(given.data / "yookassa.sqlite3", clock, shops, notify_url=given.notify_url, base_url=given.base_url)
-    return Shell(clock, [bank])
+    return Shell(clock, [bank, TTLock(given.data / "ttlock.sqlite3", clock, callback_url=given.lock_callback_url)])
 
 
 def stop_on_signals(server: BaseWSGIServer) -> None:

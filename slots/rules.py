@@ -55,7 +55,7 @@ def status_of(slot: Slot, claims: Sequence[Claim], now: datetime) -> tuple[SlotS
     left = 0 if rivals else slot.capacity - len(own)
     if slot.date_from <= now:
         return SlotStatus.PAST, 0
-    if slot.closed:
+    if slot.closed or (slot.is_by_interval and not own):  # made for somebody, offered to nobody
         return SlotStatus.CLOSED, 0
     if left > 0:
         return SlotStatus.AVAILABLE, left
@@ -65,5 +65,10 @@ def status_of(slot: Slot, claims: Sequence[Claim], now: datetime) -> tuple[SlotS
 
 def is_shown_to_customers(slot: Slot, club: Club, now: datetime) -> bool:
     """Whether minimum notice and horizon let a customer take it. Staff are not bound by either."""
-    ahead = (slot.date_from - now).total_seconds()
+    return may_start(slot.date_from, club, now)
+
+
+def may_start(start: datetime, club: Club, now: datetime) -> bool:
+    """The same of a start alone."""
+    ahead = (start - now).total_seconds()
     return club.notice_minutes * 60 <= ahead <= club.horizon_days * 86_400

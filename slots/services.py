@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils.translation import gettext as _
 
 from clubs.models import Area, Instructor
+from palms import points
 from palms.actors import Actor, acting
-from palms.errors import NotPermitted, ValidationFailed, refusing
+from palms.errors import NotPermitted, refusing
 from palms.locking import Moved, starting_over
 from slots import owners
-from slots.errors import SlotClosed, SlotDuplicate, SlotInPast, SlotNotFound, SlotTaken
+from slots.errors import SlotClosed, SlotDuplicate, SlotInPast, SlotInUse, SlotNotFound, SlotNotOffered, SlotTaken
 from slots.models import Claim, Slot
+from slots.publishing import lock_offers
 from slots.rules import is_alive, is_rival, living
 
+DROPPED = points.commit("slots.drop_dead_holds")
 Place = tuple[int | None, int | None]  # ids of area and instructor
 CLAIM_RULES = (
     "claim_one_party_per_place",
@@ -25,6 +28,16 @@ CLAIM_RULES = (
     "claim_no_overlap_on_instructor",
     "claim_place_within_capacity",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place of a club over [date_from, date_to), UTC: an area, an instructor or both."""
+
+    area_id: int | None
+    instructor_id: int | None
+    date_from: datetime
+    date_to: datetime
 
 
 def lock_slots(slot_ids: Iterable[int], *, seen: dict[int, Place] | None = None) -> list[Slot]:
@@ -40,10 +53,15 @@ def lock_slots(slot_ids: Iterable[int], *, seen: dict[int, Place] | None = None)
     return starting_over(lambda: try_lock_slots(slot_ids, seen=next(tries, None)))
 
 
-def try_lock_slots(slot_ids: Iterable[int], *, seen: dict[int, Place] | None = None) -> list[Slot]:
-    """Lock as `lock_slots`, once, as a part of an attempt that starts over. Raises Moved, SlotNotFound."""
+def try_lock_slots(
+    slot_ids: Iterable[int], *, seen: dict[int, Place] | None = None, area_ids: Iterable[int] = ()
+) -> list[Slot]:
+    """Lock as `lock_slots`, once, as a part of an attempt that starts over; `area_ids` are locked too.
+
+    Raises Moved, SlotNotFound.
+    """
     ids = sorted(set(slot_ids))
-    return _lock(ids, seen or _places(ids))
+    return _lock(ids, seen or _places(ids), set(area_ids))
 
 
 def _places(ids: list[int]) -> dict[int, Place]:
@@ -51,8 +69,8 @@ def _places(ids: list[int]) -> dict[int, Place]:
     return {pk: (area, instructor) for pk, area, instructor in rows}
 
 
-def _lock(ids: list[int], places: dict[int, Place]) -> list[Slot]:
-    area_ids = {area for area, _ in places.values() if area}
+def _lock(ids: list[int], places: dict[int, Place], more_areas: set[int]) -> list[Slot]:
+    area_ids = more_areas | {area for area, _ in places.values() if area}
     instructor_ids = {instructor for _, instructor in places.values() if instructor}
     areas: dict[int, Area] = {}
     if area_ids:
@@ -70,18 +88,32 @@ def _lock(ids: list[int], places: dict[int, Place]) -> list[Slot]:
     return slots
 
 
-def find_room(slot: Slot, *, count: int, now: datetime, for_customer: bool = True) -> list[int]:
+def find_room(
+    slot: Slot, *, count: int, now: datetime, for_customer: bool = True, moving: int | None = None
+) -> list[int]:
     """Return `count` free places of a locked slot, after ending the waits of dead rivals in the same transaction.
 
+    The claims of the booking that is `moving` here are no rivals.
+
     Raises:
-        SlotInPast, SlotClosed: nobody can take it any more (customers; staff may book into a closed slot).
+        SlotInPast, SlotClosed: nobody can take it any more (customers; staff may book into a closed slot, not a block). An
+            interval can be taken while it lasts: how late is judged before.
         SlotTaken: not that many places are left, or the court or instructor is taken at that time.
     """
-    if slot.date_from <= now:
+    if (slot.date_to if slot.is_by_interval else slot.date_from) <= now:
         raise SlotInPast
-    if slot.closed and for_customer:
+    if slot.closed and (for_customer or slot.origin == Slot.Origin.BLOCK):
         raise SlotClosed
-    claims = list(_claims_around(slot))
+    return _room(slot, count, now, moving)
+
+
+def clear_the_way(slot: Slot, *, now: datetime) -> None:
+    """Make sure that nobody has the place of a slot to be, whose area and instructor are locked. Raises SlotTaken."""
+    _room(slot, 1, now, None)
+
+
+def _room(slot: Slot, count: int, now: datetime, moving: int | None) -> list[int]:
+    claims = [claim for claim in _claims_around(slot) if moving is None or claim.booking_id != moving]
     living = [claim for claim in claims if is_alive(claim, now)]
     own = {claim.place for claim in living if claim.slot_id == slot.pk}
     free = [place for place in range(slot.capacity) if place not in own]
@@ -120,6 +152,7 @@ def claim(
     held_until: datetime | None,
     payment_id: int | None = None,
     booking_id: int | None = None,
+    is_block: bool = False,
 ) -> list[Claim]:
     """Take these places of a locked slot for one owner; `held_until` None makes them firm.
 
@@ -130,12 +163,45 @@ def claim(
         Claim(
             club_id=slot.club_id, slot=slot, place=place, area_id=slot.area_id, instructor_id=slot.instructor_id,
             exclusive=slot.exclusive, capacity=slot.capacity, period=(slot.date_from, slot.date_to),
-            held_until=held_until, payment_id=payment_id, booking_id=booking_id,
+            held_until=held_until, payment_id=payment_id, booking_id=booking_id, is_block=is_block,
         )
         for place in places
     ]  # fmt: skip
     with refusing(SlotTaken, *CLAIM_RULES, slot_id=slot.pk):
         return Claim.objects.bulk_create(rows)
+
+
+def make_room(
+    spot: Spot, known: Sequence[Slot], *, like: Slot, count: int, now: datetime, moving: int
+) -> tuple[Slot, list[int]]:
+    """Find places for a moving booking on a locked spot: in the slot that the club offers there, else in one that moves make.
+
+    `known` are the locked slots of exactly this spot. A slot that moves make is offered to nobody; a free one is used
+    again. It takes its price and words from `like`.
+
+    Raises:
+        SlotInPast, SlotTaken.
+    """
+    offered = next((slot for slot in known if slot.origin != Slot.Origin.MOVE), None)
+    if offered is not None:
+        return offered, find_room(offered, count=count, now=now, for_customer=False, moving=moving)
+    free = (slot for slot in known if not Claim.objects.filter(living(now), slot=slot).exists())
+    made = next(free, None) or _new(spot, like.club_id, count)
+    made.price, made.currency, made.title, made.sport_type = like.price, like.currency, like.title, like.sport_type
+    made.capacity, made.closed = max(made.capacity, count), False
+    places = find_room(made, count=count, now=now, for_customer=False, moving=moving)
+    made.save()
+    return made, places
+
+
+def _new(spot: Spot, club_id: int, count: int) -> Slot:
+    area = Area.objects.get(pk=spot.area_id) if spot.area_id is not None else None
+    by_interval = area is not None and area.booked_by == Area.BookedBy.INTERVAL and spot.instructor_id is None
+    return Slot(
+        club_id=club_id, area=area, instructor_id=spot.instructor_id, date_from=spot.date_from, date_to=spot.date_to,
+        origin=Slot.Origin.INTERVAL if by_interval and count == 1 else Slot.Origin.MOVE, capacity=count,
+        exclusive=area is not None and area.exclusive,
+    )  # fmt: skip
 
 
 def claims_of(*, payment_id: int | None = None, booking_id: int | None = None) -> list[Claim]:
@@ -163,62 +229,42 @@ def release(*, payment_ids: Iterable[int] = (), booking_ids: Iterable[int] = ())
 
 
 @transaction.atomic
-def publish_slot(
-    *,
-    club_id: int,
-    area_id: int | None,
-    instructor_id: int | None = None,
-    date_from: datetime,
-    date_to: datetime,
-    price: int,
-    currency: str,
-    actor: Actor,
-    capacity: int = 1,
-    title: str = "",
-    cancelation_time: datetime | None = None,
-    reference_id: int | None = None,
-    origin: str = Slot.Origin.PUBLISHED,
-) -> Slot:
-    """Offer one slot; price per participant in minor units, dates aware and half-open.
+def set_closed(*, slot_id: int, closed: bool, actor: Actor) -> Slot:
+    """Withdraw a slot or offer it again. A running hold is not touched.
 
     Raises:
-        NotPermitted: the actor does not serve this club. ValidationFailed: it ends before it starts.
-        SlotNotFound: the area or the instructor is not this club's.
-        SlotDuplicate: the same area, instructor and interval is already offered.
+        SlotDuplicate, SlotNotFound, NotPermitted. SlotNotOffered: it was made for an interval. SlotInUse: for a block.
     """
+    club_id = Slot.objects.values_list("club_id", flat=True).filter(pk=slot_id).first()
+    if club_id is None:
+        raise SlotNotFound
     if not actor.serves(club_id):
         raise NotPermitted
-    if not date_from < date_to:
-        raise ValidationFailed(errors={"date_to": [_("The end must come after the start")]})
-    area = Area.objects.filter(pk=area_id, club_id=club_id).first() if area_id is not None else None
-    known = instructor_id is None or Instructor.objects.filter(pk=instructor_id, club_id=club_id).exists()
-    if (area_id is not None and area is None) or not known:
-        raise SlotNotFound
-    with acting(actor), refusing(SlotDuplicate, "slot_offered_once", "slot_reference_once"):
-        return Slot.objects.create(
-            club_id=club_id, area=area, instructor_id=instructor_id, date_from=date_from, date_to=date_to, price=price,
-            currency=currency, capacity=capacity, title=title, cancelation_time=cancelation_time,
-            reference_id=reference_id, origin=origin, exclusive=area is not None and area.exclusive,
-        )  # fmt: skip
-
-
-@transaction.atomic
-def set_closed(*, slot_id: int, closed: bool, actor: Actor) -> Slot:
-    """Withdraw a slot or offer it again. A running hold is not touched. Raises SlotDuplicate, SlotNotFound, NotPermitted."""
+    lock_offers(club_id)
     (slot,) = lock_slots([slot_id])
-    if not actor.serves(slot.club_id):
-        raise NotPermitted
-    slot.closed = closed
-    with acting(actor), refusing(SlotDuplicate, "slot_offered_once"):
-        slot.save(update_fields=["closed", "updated_at"])
+    must_be_an_offer(slot)
+    if slot.closed != closed:
+        slot.closed = closed
+        unblocked = refusing(SlotInUse, "slot_block_is_not_offered")
+        with acting(actor), unblocked, refusing(SlotDuplicate, "slot_offered_once"):
+            slot.save(update_fields=["closed"])
     return slot
 
 
+def must_be_an_offer(slot: Slot) -> None:
+    """Refuse to change by hand what was made for an interval. Raises SlotNotOffered."""
+    if slot.is_by_interval:
+        raise SlotNotOffered
+
+
 def withdraw_if_empty(slot: Slot, *, now: datetime) -> None:
-    """Close a locked slot that nobody has any more: after a cancel, where the club publishes a new one itself."""
-    if not Claim.objects.filter(living(now), slot=slot).exists():
+    """Close a locked slot that nobody has any more: after a cancel, where the club publishes a new one itself.
+
+    One of an interval stays as it is: it is offered to nobody anyway.
+    """
+    if not slot.is_by_interval and not Claim.objects.filter(living(now), slot=slot).exists():
         slot.closed = True
-        slot.save(update_fields=["closed", "updated_at"])
+        slot.save(update_fields=["closed"])
 
 
 def drop_dead_holds(*, now: datetime, limit: int) -> int:
@@ -228,7 +274,7 @@ def drop_dead_holds(*, now: datetime, limit: int) -> int:
     )
     dropped = 0
     for row in list(dead[:limit]):
-        with transaction.atomic():
+        with DROPPED:
             lock_slots([row["slot_id"]])
             end_owners(list(Claim.objects.filter(payment_id=row["payment_id"], held_until__lte=now)), now)
             dropped += 1

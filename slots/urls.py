@@ -2,6 +2,10 @@
 
 from django.urls import path
 
-from slots.views import ClubDay
+from palms import converters  # noqa: F401  makes <moment> known
+from slots.views import ChooseLength, ClubDay
 
-urlpatterns = [path("<slug:slug>/", ClubDay.as_view(), name="club-day")]
+urlpatterns = [
+    path("<slug:slug>/", ClubDay.as_view(), name="club-day"),
+    path("<slug:slug>/areas/<int:area_id>/<moment:start>/", ChooseLength.as_view(), name="interval-start"),
+]

@@ -9,11 +9,12 @@ import factory
 from factory.django import DjangoModelFactory
 
 from clients.models import Client
-from clubs.models import Area, Club, Instructor, Membership, User
+from clients.services import find_or_make_client
+from clubs.models import Area, Club, Hours, Instructor, Membership, User
 from palms.clock import now_utc
 from palms.secrets import seal
 from payments.models import ProviderAccount
-from slots.models import Slot
+from slots.models import Program, Slot
 
 SHOP, SECRET = "100500", "test_sandbox_secret"
 
@@ -21,6 +22,11 @@ SHOP, SECRET = "100500", "test_sandbox_secret"
 def tomorrow(hour: int = 12) -> datetime:
     """Return a round hour of tomorrow, UTC."""
     return (now_utc() + timedelta(days=1)).replace(hour=hour, minute=0, second=0, microsecond=0)
+
+
+def ahead(hour: int = 12) -> datetime:
+    """Return a round hour, UTC, of the day after tomorrow: over 24 hours away at any time of today, so free to cancel."""
+    return tomorrow(hour) + timedelta(days=1)
 
 
 class ClubFactory(DjangoModelFactory[Club]):
@@ -54,6 +60,36 @@ class AreaFactory(DjangoModelFactory[Area]):
     exclusive = True
 
 
+class IntervalAreaFactory(AreaFactory):
+    """A sunbed booked by interval, every day: 30 minutes to 4 hours in steps of 30, 600 ₽ an hour, dearer at the peak.
+
+    `open_hours` and `peak_hours` are [from, to) in hours by the club's clock, `peak_price` is an hour's.
+    """
+
+    name = factory.Sequence(lambda n: f"Лежак {n}")
+    kind = "sunbed"
+    booked_by = "interval"
+    step_minutes = min_minutes = 30
+    max_minutes = 240
+    price_per_hour = 60_000
+
+    @classmethod
+    def _create(cls, model_class: type[Area], *args: Any, **kwargs: Any) -> Area:
+        spans = {"open": kwargs.pop("open_hours", (8, 22)), "peak": kwargs.pop("peak_hours", None)}
+        price = kwargs.pop("peak_price", 90_000)
+        area = super()._create(model_class, *args, **kwargs)
+        Hours.objects.bulk_create(
+            Hours(
+                club=area.club, area=area, kind=kind, weekday=day, starts=int(span[0] * 60), ends=int(span[1] * 60),
+                price_per_hour=price if kind == "peak" else None,
+            )
+            for kind, span in spans.items()
+            if span
+            for day in range(1, 8)
+        )  # fmt: skip
+        return area
+
+
 class InstructorFactory(DjangoModelFactory[Instructor]):
     class Meta:
         model = Instructor
@@ -62,14 +98,26 @@ class InstructorFactory(DjangoModelFactory[Instructor]):
     name = factory.Sequence(lambda n: f"Тренер {n}")
 
 
+class ProgramFactory(DjangoModelFactory[Program]):
+    class Meta:
+        model = Program
+
+    club = factory.SubFactory(ClubFactory)
+    name = factory.Sequence(lambda n: f"Программа {n}")
+    price = 90_000
+    capacity = 8
+    duration_minutes = 90
+    sport_type = "tennis"
+
+
 class SlotFactory(DjangoModelFactory[Slot]):
-    """An hour tomorrow at 12:00 UTC on a court of its own, 1,500 ₽."""
+    """An hour the day after tomorrow at 12:00 UTC on a court of its own, 1,500 ₽."""
 
     class Meta:
         model = Slot
 
     class Params:
-        start = factory.LazyFunction(tomorrow)
+        start = factory.LazyFunction(ahead)
         minutes = 60
 
     club = factory.SubFactory(ClubFactory)
@@ -90,7 +138,12 @@ class ClientFactory(DjangoModelFactory[Client]):
     full_name = "Анна Петрова"
     phone = factory.Sequence(lambda n: f"+7912{n:07d}")
     email = "anna@example.com"
-    referral_code = factory.Sequence(lambda n: f"R{n}")
+    birth_date = None
+
+    @classmethod
+    def _create(cls, model_class: type[Client], *args: Any, **kwargs: Any) -> Client:
+        club = kwargs.pop("club")
+        return find_or_make_client(club_id=club.pk, currency=club.currency, **kwargs)
 
 
 class UserFactory(DjangoModelFactory[User]):

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from bookings import services
 from bookings.models import Booking
 from bookings.services import Checkout, Typed
+from clubs.models import Area
+from clubs.selectors import zone_of
 from palms import intents
 from palms.actors import Actor, Kind
+from palms.clock import now_utc, to_zone
 from payments.models import Payment
+from slots.intervals import Interval
 from slots.models import Slot
-from tests.factories import ProviderAccountFactory, SlotFactory
+from tests.factories import IntervalAreaFactory, ProviderAccountFactory, SlotFactory
 
 CARD, DECLINED = "4111111111111111", "5555555555554600"
 
@@ -27,6 +32,48 @@ def offer(**changes: Any) -> Slot:
     if not slot.club.provider_accounts.exists():
         ProviderAccountFactory(club=slot.club)
     return slot
+
+
+def sunbed(**changes: Any) -> Area:
+    """Return an area booked by interval, of a club that takes payments."""
+    area: Area = IntervalAreaFactory(**changes)
+    if not area.club.provider_accounts.exists():
+        ProviderAccountFactory(club=area.club)
+    return area
+
+
+def stay(area: Area, hour: float = 12, minutes: int = 60, days: int = 1) -> Interval:
+    """Return an interval some days ahead, by the club's clock."""
+    zone = zone_of(area.club)
+    start = datetime.combine(to_zone(now_utc(), zone).date() + timedelta(days=days), time(), zone)
+    start += timedelta(hours=hour)
+    return Interval(area.pk, start, start + timedelta(minutes=minutes))
+
+
+def take_stay(area: Area, interval: Interval, *, key: str | None = None, visitor: str = "", **changes: Any) -> Checkout:
+    """Check out an interval as a customer would."""
+    return services.checkout(
+        interval=interval,
+        club_id=area.club_id,
+        typed=typed(**changes),
+        participants_count=1,
+        key=key or uuid.uuid4().hex,
+        visitor=visitor,
+        actor=customer(),
+    )
+
+
+def stay_on_site(area: Area, interval: Interval, **changes: Any) -> Booking:
+    """Book an interval for somebody who pays at the club."""
+    return services.book_for_client(
+        interval=interval,
+        club_id=area.club_id,
+        typed=typed(**changes),
+        participants_count=1,
+        actor=Actor(Kind.STAFF, 1, club_ids=frozenset({area.club_id}), through="admin"),
+        key=uuid.uuid4().hex,
+        onsite_amount="full",
+    )
 
 
 def customer(client_id: int | None = None) -> Actor:

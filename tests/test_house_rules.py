@@ -10,13 +10,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("clubs", "clients", "slots", "payments", "access", "notifications", "bookings")
+ROOMS = ("clubs", "webhooks", "clients", "slots", "payments", "access", "notifications", "bookings", "backoffice")
 SHOWN = {"services", "selectors", "errors", "models", "rules"}  # what a room shows to the others
 SHOWN_BY = {
-    "slots": {"owners"},
+    "slots": {"owners", "offers", "publishing", "editing", "bulk", "blocking", "intervals"},  # and services by topic
+    "clubs": {"callers", "hours", "second_factor", "signins"},
     "payments": {"targets"},
     "notifications": {"composers"},
-}  # tables for handlers of higher rooms
+    "bookings": {"reports", "audit_view"},
+}  # tables for handlers of higher rooms, and the like
 COMPOSERS = ("palms/urls.py", "palms/wsgi.py", "palms/celery.py", "palms/management/")  # these put the rooms together
 CONSUMERS = {"get", "first", "last", "earliest", "latest", "in_bulk", "aget", "afirst"}
 LOOPS = {"list", "tuple", "set", "dict", "sorted", "next", "len"}

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
+from access import services as access
 from bookings import rules
 from bookings.models import Booking, BookingContact
 from bookings.services.ending import end_for_lost_money, expire_locked
-from bookings.services.locking import Locked, lock_row
+from bookings.services.locking import Locked, lock_money, lock_row
 from bookings.states import TERMINAL, S
 from clients import services as clients
 from notifications import services as notifications
+from palms import points
 from palms.actors import Actor, Kind, acting
 from palms.clock import now_utc
 from palms.errors import settle_constraints
@@ -29,6 +29,8 @@ from slots.errors import SlotNotFound
 from slots.models import Claim, Slot
 from slots.rules import is_alive
 
+DOOR = points.commit("bookings.door")  # itself only where no intent brings the money: in a reconciliation
+
 
 @dataclass(frozen=True, slots=True)
 class _Scene:
@@ -38,6 +40,7 @@ class _Scene:
     booking: Booking | None
     slot: Slot | None
     payments: list[Payment]  # all of the booking's, this one among them
+    fees: list[Payment]  # for staying, if there are any
 
 
 def confirm_booking_payment(*, payment_id: int, seen: Sighting, close: Close) -> Payment:
@@ -49,26 +52,27 @@ def confirm_booking_payment(*, payment_id: int, seen: Sighting, close: Close) ->
     `close` ends the intent that brought the sighting, in the same transaction. Source: domain sections 4 and 5.
     """
     provider = Actor(Kind.PROVIDER, through="provider")
-    with transaction.atomic(), acting(provider):
+    with DOOR, acting(provider):
         scene = _lock(payment_id, seen)
         now = now_utc()
         payment = scene.payment
-        _let_go_what_loses_its_money(scene, seen, now)
         believed = money.record(payment, seen, now=now)
         close(payment, believed=believed)
         if believed:
+            _let_go_what_lost_its_money(scene, now)
             if payment.decision is None and payment.status in (Payment.Status.AUTHORIZED, Payment.Status.CAPTURED):
                 _decide(scene, seen, now)
             elif payment.status == Payment.Status.FAILED:
                 slots.release(payment_ids=[payment.pk])
             money.derive(payment, now=now)
+            money.watch_later(payment, seen.payment, now=now)
         settle_constraints()
     return payment
 
 
 def give_up(payment_id: int, close: Close) -> None:
     """The provider's final word: the payment was never made there. The hold ends; nothing was charged."""
-    with transaction.atomic(), acting(Actor(Kind.PROVIDER, through="provider")):
+    with DOOR, acting(Actor(Kind.PROVIDER, through="provider")):
         (payment,) = money.lock_payments(ids=[payment_id])
         close(payment, believed=True)
         if payment.status == Payment.Status.PENDING and payment.provider_payment_id is None:
@@ -76,6 +80,7 @@ def give_up(payment_id: int, close: Close) -> None:
             payment.decision_reason = "never_created"
             payment.save(update_fields=["status", "decision_reason"])
             slots.release(payment_ids=[payment.pk])
+        money.derive(payment, now=now_utc())  # of money that came all the same
 
 
 def _lock(payment_id: int, seen: Sighting) -> _Scene:
@@ -88,7 +93,7 @@ def _try_lock(payment_id: int, *, has_money: bool) -> _Scene:
     slot_id = row["booking__slot_id"] or (row["snapshot"] or {}).get("slot_id")
     due = row["decision"] is None and has_money
     slot = _lock_place(slot_id) if due or row["booking_id"] else None
-    payments = money.lock_payments(ids=[payment_id], booking_ids=[row["booking_id"]] if row["booking_id"] else [])
+    payments, fees = lock_money(row["booking_id"] or 0, and_payment=payment_id)
     payment = next(p for p in payments if p.pk == payment_id)
     booking = lock_row(payment.booking_id) if payment.booking_id else None
     if payment.booking_id != row["booking_id"] or (
@@ -97,7 +102,7 @@ def _try_lock(payment_id: int, *, has_money: bool) -> _Scene:
         raise Moved
     if payment.decision is None and has_money and not due:
         raise Moved
-    return _Scene(payment, booking, slot, payments)
+    return _Scene(payment, booking, slot, payments, fees)
 
 
 def _lock_place(slot_id: int | None) -> Slot | None:
@@ -108,14 +113,13 @@ def _lock_place(slot_id: int | None) -> Slot | None:
         return None
 
 
-def _let_go_what_loses_its_money(scene: _Scene, seen: Sighting, now: datetime) -> None:
-    """A CONFIRMED booking whose money left from outside ends before that is written: the database allows no other order."""
-    booking, payment = scene.booking, scene.payment
-    if booking is None or booking.status != S.CONFIRMED or payment.decision != "USED" or scene.slot is None:
+def _let_go_what_lost_its_money(scene: _Scene, now: datetime) -> None:
+    """A CONFIRMED booking whose money left from outside ends in the transaction that writes so: the database allows no other."""
+    if scene.booking is None or scene.booking.status != S.CONFIRMED or scene.slot is None:
         return
-    loss = money.standing(payment) - money_rules.standing_after(payment, seen.payment, seen.refunds)
-    if loss > 0 and booking.secured_amount - loss < booking.price and money_rules.moves(payment, seen.payment):
-        end_for_lost_money(Locked(booking, scene.payments, scene.slot), now=now)
+    booking = lock_row(scene.booking.pk)  # again: the trigger has counted what still stands for it
+    if not rules.is_secured(booking):
+        end_for_lost_money(Locked(booking, scene.payments, scene.slot, fees=scene.fees), now=now)
 
 
 def _decide(scene: _Scene, seen: Sighting, now: datetime) -> None:
@@ -150,6 +154,7 @@ def _decide_for_hold(scene: _Scene, wrong: bool, now: datetime) -> None:
     contact.booking = booking
     contact.save(update_fields=["booking"])
     clients.fill_what_is_empty(client_id=booking.client_id, email=contact.email, birth_date=contact.birth_date)
+    access.plan_grant(booking, now)
     notifications.tell(club_id=booking.club_id, booking_id=booking.pk, event="booking_confirmed", now=now)
 
 
@@ -173,7 +178,10 @@ def _book(payment: Payment, asked: dict[str, Any]) -> Booking:
 
 
 def _decide_for_booking(scene: _Scene, wrong: bool, now: datetime) -> None:
-    """Money for a booking that exists: it buys a waiting one whose place is alive, anything else sends it back."""
+    """Money for a booking that exists: it buys a waiting one whose place is alive, or pays a raised price.
+
+    Anything else sends it back, and so does what a waiting booking does not need of it.
+    """
     payment, booking, slot = scene.payment, scene.booking, scene.slot
     if booking is None or slot is None:
         raise ValueError("decided without its locks")
@@ -182,13 +190,38 @@ def _decide_for_booking(scene: _Scene, wrong: bool, now: datetime) -> None:
         expire_locked(locked, now)
     claims = slots.claims_of(booking_id=booking.pk)
     alive = len(claims) == booking.participants_count and all(is_alive(claim, now) for claim in claims)
-    if wrong or booking.status not in (S.REQUESTED, S.APPROVED) or not alive:
+    keep = _needed(booking, payment)
+    if wrong or not keep or not alive:
         money.decide_return(payment, cause="mismatch" if wrong else "late")
         notifications.tell(club_id=payment.club_id, payment_id=payment.pk, event="payment_returned", now=now)
         return
-    money.decide_used(payment, booking_id=booking.pk)
+    money.decide_used(payment, booking_id=booking.pk, keep=keep)
     if booking.status == S.APPROVED:
         confirm_secured(booking.pk, payments=scene.payments, now=now)
+    elif booking.status == S.CONFIRMED:
+        settle_raise(booking.pk, payments=scene.payments, now=now)
+
+
+def _needed(booking: Booking, payment: Payment) -> int:
+    """Return how much of a payment its booking needs: 0 where it pays a raise that is not, or not so, wanted any more."""
+    if booking.status != S.CONFIRMED:
+        return min(payment.amount, rules.owed(booking))
+    asked = (payment.snapshot or {}).get("raised_price")
+    fits = asked is not None and asked == booking.raised_price and payment.amount == rules.owed(booking)
+    return payment.amount if fits else 0
+
+
+def settle_raise(booking_id: int, *, payments: Sequence[Payment], now: datetime) -> Booking:
+    """Let the raised price of a locked CONFIRMED booking count if what the database counts covers it.
+
+    `payments` are all of the booking's, locked.
+    """
+    booking = lock_row(booking_id)  # again: the trigger has counted what stands for it
+    if booking.raised_price is not None and not rules.owed(booking):
+        booking.price, booking.raised_price = booking.raised_price, None
+        booking.save(update_fields=["price", "raised_price"])
+        money.take_before_the_hold_dies(payments, visit_ends=booking.date_to, now=now)
+    return booking
 
 
 def confirm_secured(booking_id: int, *, payments: Sequence[Payment], now: datetime) -> Booking:
@@ -205,5 +238,6 @@ def confirm_secured(booking_id: int, *, payments: Sequence[Payment], now: dateti
         contact = BookingContact.objects.filter(booking=booking).first()
         if contact is not None:
             clients.fill_what_is_empty(client_id=booking.client_id, email=contact.email, birth_date=contact.birth_date)
+        access.plan_grant(booking, now)
         notifications.tell(club_id=booking.club_id, booking_id=booking.pk, event="booking_confirmed", now=now)
     return booking

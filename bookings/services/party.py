@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from bookings.models import Booking, BookingContact, BookingParticipant
 from clients.rules import normal_phone
-from clubs.models import Club
+from clubs.models import Area, Club
 from palms.clock import now_utc
 from palms.errors import ValidationFailed
 from payments.models import Payment
@@ -45,7 +45,7 @@ class Party:
     visitor: str = ""
 
 
-def tidy(typed: Typed, *, count: int, key: str) -> Typed:
+def tidy(typed: Typed, *, count: int, key: str, is_email_needed: bool = True) -> Typed:
     """Return what was typed with one space between words and the phone in E.164.
 
     Raises:
@@ -58,7 +58,9 @@ def tidy(typed: Typed, *, count: int, key: str) -> Typed:
     wrong = {
         "full_name": None if len(name) >= 2 and _is_a_name(name) else _("Enter your name, up to 200 letters"),
         "phone": wrong_phone,
-        "email": None if _looks_like_email(email) else _("Enter an email address, for example name@example.com"),
+        "email": None
+        if _looks_like_email(email) or (not email and not is_email_needed)
+        else _("Enter an email address, for example name@example.com"),
         "birth_date": _("This date is not in the past") if born and born >= now_utc().date() else None,
         "participants_names": None
         if len(names) <= count and all(map(_is_a_name, names))
@@ -109,10 +111,17 @@ def write_contact(
     return contact
 
 
-def policy_of(club: Club) -> dict[str, Any]:
-    """Return what a booking keeps of the club's policies: the one shown is the one that counts."""
+def policy_of(club: Club, area: Area | None) -> dict[str, Any]:
+    """Return what a booking keeps of the club's policies: the one shown is the one that counts.
+
+    `overdue`: minor units an hour of staying past the end, the free minutes, and the most it can come to; or null.
+    """
+    staying = None
+    if area is not None and area.overdue_rate is not None:
+        staying = {"rate": area.overdue_rate, "grace_minutes": area.overdue_grace_minutes, "cap": area.overdue_cap}
     return {
         "customer_cancel": club.customer_cancel,
         "late_cancel_fee_percent": club.late_cancel_fee_percent,
         "reopen": club.reopen,
+        "overdue": staying,
     }

@@ -99,7 +99,7 @@ def words(card: dict[str, Any], folder: Path) -> str:
         f"  Site      {card['site']}/\n"
         f"  Admin     {card['admin']['url']}\n{users}"
         f"  API       {card['api']['url']}   key {card['api']['key'] or '(made with the data; not known here)'}\n"
-        f"  Bank      {card['sandbox']}/   (sandbox)\n\n"
+        f"  Sandbox   {card['sandbox']}/   (the bank, and the locks of the beach with their keypads)\n\n"
         "What to try: open the site, pick a court and a time, and pay with a test card, any future date and code:\n"
         "    5555 5555 5555 4444   succeeds\n"
         "    5555 5555 5555 4477   succeeds, with the bank's question first\n"

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 
 from palms.embedded.options import Options
 from palms.embedded.processes import Command
@@ -18,6 +19,7 @@ NOT_FOR_CHILDREN = (
     "HOST",
     "PORT",
 )
+THREADS = "16"  # of one web process
 WEBHOOK = "/api/v1/payments/yookassa/webhook"
 
 
@@ -38,10 +40,16 @@ def environment(options: Options, urls: Mapping[str, str], keys: Mapping[str, st
         "PALMS_BASE_URL": options.site,
         "PALMS_MAIL_DIR": str(options.folder / "mail"),
         "YOOKASSA_API_URL": f"{options.sandbox}/v3",
+        "TTLOCK_API_URL": f"{options.sandbox}/ttlock",
+        "TTLOCK_CLIENT_ID": "palms-sandbox-app",
+        "TTLOCK_CLIENT_SECRET": "palms-sandbox-secret",
+        "TTLOCK_CALLBACK_SECRET": sha256(b"locks" + keys["PALMS_SECRET_KEY"].encode()).hexdigest()[:32],
+        "PALMS_WEBHOOKS_ALLOW_PRIVATE": "1",
         **inherited,
         **keys,
         **urls,
         "PALMS_DEMO": "1",
+        "WEB_THREADS": THREADS,
         "DJANGO_SETTINGS_MODULE": "palms.settings",
         "PYTHONUNBUFFERED": "1",
     }
@@ -55,7 +63,9 @@ def python(options: Options, env: Mapping[str, str], *args: str) -> Command:
 def sandbox(options: Options, env: Mapping[str, str]) -> Part:
     notify = f"{options.site}{WEBHOOK}"
     args = ("--host", options.host, "--port", str(options.sandbox_port), "--data", str(options.folder / "sandbox"))
-    return Part("sandbox", python(options, env, "-m", "sandbox", *args, "--notify-url", notify))
+    records = f"{options.site}/locks/ttlock/{env['TTLOCK_CALLBACK_SECRET']}"
+    told = ("--notify-url", notify, "--lock-callback-url", records)
+    return Part("sandbox", python(options, env, "-m", "sandbox", *args, *told))
 
 
 def web(options: Options, env: Mapping[str, str]) -> Part:
@@ -68,7 +78,7 @@ def web(options: Options, env: Mapping[str, str]) -> Part:
         "--workers",
         "2",
         "--threads",
-        "16",
+        THREADS,
         "--preload",
     )
     manners = ("--graceful-timeout", "3", "--timeout", "60", "--no-control-socket", "--log-level", "warning")

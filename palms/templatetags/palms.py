@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+import phonenumbers
 from django import template
 from django.http import HttpRequest
 from django.template import Context
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext_noop, ngettext, pgettext
@@ -43,6 +45,24 @@ class HasZone(Protocol):
     timezone: str
 
 
+class HasAddress(Protocol):
+    """What a link needs of a club."""
+
+    slug: str
+
+
+class HasPlace(Protocol):
+    """What a link needs of a slot."""
+
+    pk: int
+    area_id: int | None
+    date_from: datetime
+    date_to: datetime
+
+    @property
+    def is_by_interval(self) -> bool: ...
+
+
 class ClubMoment(datetime):
     """A moment already in its club's zone, which templates must not turn into the server's."""
 
@@ -60,6 +80,26 @@ def money(amount: int | None, currency: str) -> str:
     if _speaks_russian():
         return f"{minus}{text.replace(',', WIDE).replace('.', ',')}{WIDE}{sign}"
     return f"{minus}{sign}{WIDE if sign.isalpha() else ''}{text}"
+
+
+@register.filter
+def shown(cell: object) -> str:
+    """Return a cell of a table for people: money with its sign, a day as it is written, a dash for nothing."""
+    if isinstance(cell, Money):
+        return money(cell.amount, cell.currency)
+    if isinstance(cell, date):
+        return f"{cell:%d.%m.%Y}"
+    return "–" if cell is None else str(cell)
+
+
+@register.filter
+def phone(text: str) -> str:
+    """Return a phone as people read it: "+7 912 345-67-89"; what is no phone stays as it is."""
+    try:
+        number = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        return text
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL).replace(" ", WIDE)
 
 
 @register.filter
@@ -100,11 +140,26 @@ def zone_of(club: HasZone, moment: datetime) -> str:
     return f"{name} (UTC{offset})"
 
 
+@register.simple_tag
+def offer_url(slot: HasPlace, club: HasAddress) -> str:
+    """Return where an offered slot, or an interval that somebody chooses, is booked."""
+    if slot.is_by_interval:
+        minutes = (slot.date_to - slot.date_from) // timedelta(minutes=1)
+        return reverse("interval", args=[club.slug, slot.area_id, slot.date_from, minutes])
+    return reverse("slot", args=[club.slug, slot.pk])
+
+
 @register.filter
 def lasts(row: object) -> str:
     """Return how long something with `date_from` and `date_to` lasts: "1 h 30 min"."""
     span: timedelta = row.date_to - row.date_from  # type: ignore[attr-defined]
-    hours, minutes = divmod(int(span.total_seconds() // 60), 60)
+    return length_of(int(span.total_seconds() // 60))
+
+
+@register.filter
+def length_of(minutes: int) -> str:
+    """Return minutes as "1 h 30 min"."""
+    hours, minutes = divmod(minutes, 60)
     parts = [_("%(count)d h") % {"count": hours}] if hours else []
     parts += [_("%(count)d min") % {"count": minutes}] if minutes or not hours else []
     return WIDE.join(part.replace(" ", WIDE) for part in parts)

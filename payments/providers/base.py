@@ -73,6 +73,18 @@ class RefundSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Receipt:
+    """The data of a receipt (54-FZ): who gets it, and what the one line of it says. Codes as in payments.models."""
+
+    email: str
+    phone: str  # E.164
+    description: str
+    vat_code: int
+    mode: str
+    tax_system: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NewPayment:
     """What a payment page is asked for."""
 
@@ -82,6 +94,7 @@ class NewPayment:
     description: str  # at most 128 characters
     return_url: str
     locale: str  # "ru" or "en"
+    receipt: Receipt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,14 +127,21 @@ class Provider(Protocol):
     def listed(self, *, since: datetime, until: datetime, patience: float) -> Iterator[PaymentSeen]:
         """Go through all payments created from `since` to `until`, newest first, ours and strangers'."""
 
-    def capture(self, payment_id: str, amount: Money, *, key: str, patience: float) -> PaymentSeen: ...
+    def capture(
+        self, payment_id: str, amount: Money, *, key: str, patience: float, receipt: Receipt | None = None
+    ) -> PaymentSeen: ...
 
     def void(self, payment_id: str, *, key: str, patience: float) -> PaymentSeen: ...
 
-    def refund(self, payment_id: str, amount: Money, *, our_id: int, key: str, patience: float) -> RefundSeen: ...
+    def refund(
+        self, payment_id: str, amount: Money, *, our_id: int, key: str, patience: float, receipt: Receipt | None = None
+    ) -> RefundSeen: ...
 
     def refunds(self, payment_id: str, *, patience: float) -> list[RefundSeen]:
         """List all refunds of a payment, also those that people made in the provider's cabinet."""
+
+    def returned(self, *, since: datetime, until: datetime, patience: float) -> Iterator[RefundSeen]:
+        """Go through all refunds made from `since` to `until`, whenever their payments were made, ours and strangers'."""
 
     def check(self, *, patience: float) -> None:
         """Prove that the credentials work."""

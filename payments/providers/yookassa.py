@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from palms import points
 from palms.money import Money
 from payments.providers import yookassa_reading as reading
 from payments.providers.base import (
@@ -21,6 +22,7 @@ from payments.providers.base import (
     PaymentSeen,
     ProviderRefused,
     ProviderUnknown,
+    Receipt,
     RefundSeen,
     Seen,
 )
@@ -30,6 +32,7 @@ LOCALES = {"ru": "ru_RU", "en": "en_US"}
 DESCRIPTION_LIMIT = 128  # characters
 PAGE_SIZE = "100"
 MOST_PAGES = 200
+LISTED = points.call("yookassa.list")
 
 
 class YooKassa:
@@ -40,12 +43,14 @@ class YooKassa:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
 
+    @points.call("yookassa.create")
     def create(self, new: NewPayment, *, key: str, patience: float) -> PaymentSeen:
         made = reading.payment_seen(self._client(patience).post("/payments", _payment_body(new), key=key))
         if made.status is Seen.PENDING and not made.confirmation_url:
             raise ProviderUnknown("a new payment without a page to pay on")
         return made
 
+    @points.call("yookassa.read")
     def read(self, payment_id: str, *, patience: float) -> PaymentSeen:
         path = _path(payment_id)
         try:
@@ -55,36 +60,48 @@ class YooKassa:
 
     def find(self, token: str, *, since: datetime, until: datetime, patience: float) -> PaymentSeen | None:
         """Look at all payments created from `since` to `until`, newest first. No refusal proves that there is none."""
-        window = {"created_at.gte": _iso(since), "created_at.lte": _iso(until)}
-        for raw in self._listed("/payments", window, patience):
+        for raw in self._listed("/payments", _window(since, until), patience):
             if reading.token_of(raw) == token:
                 return reading.payment_seen(raw)
         return None
 
     def listed(self, *, since: datetime, until: datetime, patience: float) -> Iterator[PaymentSeen]:
-        window = {"created_at.gte": _iso(since), "created_at.lte": _iso(until)}
-        for raw in self._listed("/payments", window, patience):
+        for raw in self._listed("/payments", _window(since, until), patience):
             yield reading.payment_seen(raw)
 
-    def capture(self, payment_id: str, amount: Money, *, key: str, patience: float) -> PaymentSeen:
+    def returned(self, *, since: datetime, until: datetime, patience: float) -> Iterator[RefundSeen]:
+        for raw in self._listed("/refunds", _window(since, until), patience):
+            yield reading.refund_seen(raw)
+
+    @points.call("yookassa.capture")
+    def capture(
+        self, payment_id: str, amount: Money, *, key: str, patience: float, receipt: Receipt | None = None
+    ) -> PaymentSeen:
         """Take the amount, named even where it is all that is held; the rest of the hold returns to the payer."""
         path = _path(payment_id) + "/capture"
-        return reading.payment_seen(self._act(path, {"amount": _wire(amount)}, key, patience))
+        body = {"amount": _wire(amount)} | _receipt(receipt, amount)
+        return reading.payment_seen(self._act(path, body, key, patience))
 
+    @points.call("yookassa.void")
     def void(self, payment_id: str, *, key: str, patience: float) -> PaymentSeen:
         """Let go of a hold. A payment nobody has paid yet cannot be cancelled: refused."""
         return reading.payment_seen(self._act(_path(payment_id) + "/cancel", None, key, patience))
 
-    def refund(self, payment_id: str, amount: Money, *, our_id: int, key: str, patience: float) -> RefundSeen:
+    @points.call("yookassa.refund")
+    def refund(
+        self, payment_id: str, amount: Money, *, our_id: int, key: str, patience: float, receipt: Receipt | None = None
+    ) -> RefundSeen:
         _path(payment_id)
         body = {"payment_id": payment_id, "amount": _wire(amount), "metadata": {reading.REFUND_ID: str(our_id)}}
-        return reading.refund_seen(self._act("/refunds", body, key, patience), payment_id=payment_id)
+        made = self._act("/refunds", body | _receipt(receipt, amount), key, patience)
+        return reading.refund_seen(made, payment_id=payment_id)
 
     def refunds(self, payment_id: str, *, patience: float) -> list[RefundSeen]:
         _path(payment_id)
         listed = self._listed("/refunds", {"payment_id": payment_id}, patience)
         return [reading.refund_seen(raw, payment_id=payment_id) for raw in listed]
 
+    @points.call("yookassa.check")
     def check(self, *, patience: float) -> None:
         """Raises ProviderRefused where the credentials are wrong."""
         if reading.shop_of(self._client(patience).get("/me")) != self._shop.id:
@@ -106,7 +123,8 @@ class YooKassa:
         page = query | {"limit": PAGE_SIZE}
         while True:
             try:
-                answer = self._client(deadline - time.monotonic()).get(path, page)
+                with LISTED:
+                    answer = self._client(deadline - time.monotonic()).get(path, page)
             except ProviderRefused as no:
                 raise _owed(no) from no
             items, cursor = reading.page_of(answer)
@@ -140,13 +158,30 @@ def _payment_body(new: NewPayment) -> Json:
             "locale": LOCALES.get(new.locale, LOCALES["ru"]),
         },
         "metadata": {reading.TOKEN: new.token},
-    }
+    } | _receipt(new.receipt, new.amount)
     description = new.description[:DESCRIPTION_LIMIT]
     return body | {"description": description} if description else body
 
 
+def _receipt(receipt: Receipt | None, amount: Money) -> Json:
+    """One line that adds up to the amount, whatever part of the payment it is."""
+    if receipt is None:
+        return {}
+    customer = {"email": receipt.email, "phone": "".join(digit for digit in receipt.phone if digit.isdecimal())}
+    line: Json = {
+        "description": receipt.description[:DESCRIPTION_LIMIT], "quantity": 1, "amount": _wire(amount),
+        "vat_code": receipt.vat_code, "measure": "piece", "payment_subject": "service", "payment_mode": receipt.mode,
+    }  # fmt: skip
+    taxes = {"tax_system_code": receipt.tax_system} if receipt.tax_system else {}
+    return {"receipt": {"customer": {name: said for name, said in customer.items() if said}, "items": [line]} | taxes}
+
+
 def _wire(amount: Money) -> dict[str, str]:
     return {"value": format(amount.decimal, "f"), "currency": amount.currency}
+
+
+def _window(since: datetime, until: datetime) -> dict[str, str]:
+    return {"created_at.gte": _iso(since), "created_at.lte": _iso(until)}
 
 
 def _iso(moment: datetime) -> str:

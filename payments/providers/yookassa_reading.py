@@ -61,17 +61,18 @@ def payment_seen(raw: object) -> PaymentSeen:
     )
 
 
-def refund_seen(raw: object, *, payment_id: str) -> RefundSeen:
-    """Translate a refund of this payment."""
+def refund_seen(raw: object, *, payment_id: str | None = None) -> RefundSeen:
+    """Translate a refund, of this payment where it is named."""
     found = _object(raw, "refund")
-    if _text(found, "payment_id", OBJECT_ID) != payment_id:
+    of = _text(found, "payment_id", OBJECT_ID)
+    if payment_id is not None and of != payment_id:
         raise ProviderUnknown("unreadable answer: a refund of another payment")
     amount = _money(found, "amount")
     if amount.amount == 0:
         raise _unreadable("amount")
     return RefundSeen(
         id=_text(found, "id", OBJECT_ID),
-        payment_id=payment_id,
+        payment_id=of,
         status=_one_of(REFUND_STATUSES, _text(found, "status", WORD)),
         amount=amount,
         our_id=_our_id(found),

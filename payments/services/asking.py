@@ -6,13 +6,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.utils.translation import gettext as _
 
-from palms import intents
+from palms import intents, points
 from palms.clock import now_utc
 from palms.intents import Done, Job, Later, Outcome, Refused, Unknown
 from palms.models import Intent
 from palms.money import Money
+from palms.seats import seat
 from palms.text import storable
 from payments.models import Payment, Refund
 from payments.providers import provider_for
@@ -22,6 +23,7 @@ from payments.providers.base import (
     Provider,
     ProviderRefused,
     ProviderUnknown,
+    Receipt,
     Seen,
     SeenRefund,
 )
@@ -30,6 +32,7 @@ from payments.services.deciding import WATCH
 from payments.services.recording import refuse_refund
 from payments.targets import Close, Sighting, nothing, target_of
 
+LOOKED = points.commit("payments.look_again")
 LOOK_EVERY = timedelta(seconds=50)
 PAGE_LIFE = timedelta(minutes=75)  # a provider's page lives an hour; later a pending payment is looked at less often
 SLACK = timedelta(hours=1)  # how far the provider's clock may be from ours
@@ -42,6 +45,20 @@ def _reach(payment_id: int, *, at_hand: Payment | None = None) -> tuple[Payment,
         raise ValueError(f"payment {payment.pk} has no provider account to ask")
     intents.let_go()
     return payment, provider_for(payment.account)
+
+
+def _receipt(payment: Payment) -> Receipt | None:
+    """Return what the receipt of a call says; None where the club's account has receipts off.
+
+    After the rules of receipts were changed the bank refuses a repeat: what moves money is read and derived again; a page that
+    nobody has seen yet is given up, and money that came to it all the same goes back.
+    """
+    account = payment.account
+    if account is None or account.vat_code is None:
+        return None
+    payer, words = target_of(payment).payer(payment), payment.description or str(_("Services of the club"))
+    intents.let_go()
+    return Receipt(payer.email, payer.phone, words, account.vat_code, account.receipt_mode, account.tax_system)
 
 
 def _sight(payment: Payment, provider: Provider, patience: float) -> Sighting:
@@ -58,7 +75,7 @@ def call_create(job: Job) -> Outcome:
         payment, provider = _reach(job.subject_id, at_hand=job.subject)
         if not job.key_is_stale(now_utc()):
             made = provider.create(_new(payment, job), key=job.key, patience=job.patience)
-            strange = is_strange(payment, made, payment.account.account_id if payment.account else "")
+            strange = is_strange(payment, made)
             return Unknown(f"the bank answers about {strange}") if strange else Done(Sighting(made))
         since, until = payment.created_at - SLACK, payment.created_at + intents.KEY_LIFE + SLACK
         found = provider.find(payment.token, since=since, until=until, patience=job.patience)
@@ -77,6 +94,7 @@ def _new(payment: Payment, job: Job) -> NewPayment:
         description=payment.description,
         return_url=target_of(payment).return_url(payment),
         locale=str(job.payload.get("locale", "ru")),
+        receipt=_receipt(payment),
     )
 
 
@@ -109,7 +127,8 @@ def _keep_page(payment_id: int, seen: PaymentSeen) -> bool:
 def call_capture(job: Job) -> Outcome:
     def act(payment: Payment, provider: Provider) -> dict[str, Any]:
         amount = Money(int(job.payload["amount"]), payment.currency)
-        provider.capture(payment.provider_payment_id or "", amount, key=job.key, patience=job.patience)
+        paid, receipt = payment.provider_payment_id or "", _receipt(payment)
+        provider.capture(paid, amount, key=job.key, patience=job.patience, receipt=receipt)
         return {"taken_by_us": amount.amount}
 
     return _act_and_read(job, act)
@@ -130,7 +149,8 @@ def call_refund(job: Job) -> Outcome:
         if refund.state != Refund.State.INTENDED or refund.provider_refund_id:
             return {}
         amount, paid = Money(refund.amount, payment.currency), payment.provider_payment_id or ""
-        return {"refunds": (provider.refund(paid, amount, our_id=refund.pk, key=job.key, patience=job.patience),)}
+        how: dict[str, Any] = {"key": job.key, "patience": job.patience, "receipt": _receipt(payment)}
+        return {"refunds": (provider.refund(paid, amount, our_id=refund.pk, **how),)}
 
     return _act_and_read(job, act)
 
@@ -208,7 +228,18 @@ def _next_look(payment: Payment, seen: PaymentSeen, now: datetime) -> datetime |
     return None
 
 
+def watch_later(payment: Payment, seen: PaymentSeen, *, now: datetime) -> None:
+    """Put off the watch of a locked payment that has just been seen and serves its booking, however it was seen."""
+    after = _next_look(payment, seen, now) if payment.decision == "USED" else None
+    if after is not None:
+        watch = Intent.objects.filter(lane=f"watch:{payment.pk}", state=Intent.State.OPEN, due_at__lt=after)
+        watch.update(due_at=after)
+
+
 def _is_over(payment: Payment) -> bool:
+    """Whether nothing hangs on this money any more but the books: a visit that has ended, a fee that was paid."""
+    if payment.overdue_id is not None:
+        return payment.decision is not None
     return payment.booking is not None and payment.booking.finished_at is not None
 
 
@@ -238,24 +269,29 @@ def _closer(job: Job, outcome: Done | Refused | Later) -> Close:
     return close
 
 
-def look_again(*, payment_id: int, patience: float) -> None:
+def look_again(*, payment_id: int, patience: float) -> bool:
     """Ask the provider now: the return page and the status page. Outside any transaction, holding no lock.
 
     What is open is run if it is due; a payment with a page is read. An unknown outcome changes nothing: a sweep goes on.
+    Returns False where the provider was asked about a payment and did not say how it stands.
     """
     open_call = Intent.objects.filter(lane=f"payment:{payment_id}", state=Intent.State.OPEN).first()
     if open_call is not None:
         intents.run(open_call.pk, patience=patience)
-        return
+        return True
     try:
         payment, provider = _reach(payment_id)
         if not payment.provider_payment_id:
-            return
-        sighting = _sight(payment, provider, patience)
+            return True
+        with seat(payment.club_id) as seated:
+            if not seated:
+                return False
+            sighting = _sight(payment, provider, patience)
     except (ProviderUnknown, ProviderRefused):
-        return
-    with transaction.atomic():
+        return False
+    with LOOKED:
         target_of(payment).door(payment_id=payment_id, seen=sighting, close=nothing)
+    return True
 
 
 def register_calls() -> None:

@@ -13,10 +13,15 @@ from payments.models import Decision, Payment, Refund
 WATCH = "payments.watch"
 
 
-def decide_used(payment: Payment, *, booking_id: int) -> None:
-    """Let a locked payment serve a booking, in full."""
+def decide_used(payment: Payment, *, booking_id: int | None, keep: int | None = None) -> None:
+    """Let a locked payment serve a booking: in full, or with `keep` of it; then the rest goes back.
+
+    Without a booking it pays the fee for staying that it was made for.
+    """
     payment.decision, payment.keep, payment.booking_id = Decision.USED, payment.amount, booking_id
-    payment.save(update_fields=["decision", "keep", "booking"])
+    if keep is not None and keep < payment.amount:
+        payment.keep, payment.decision_reason = keep, "surplus"
+    payment.save(update_fields=["decision", "keep", "booking", "decision_reason"])
 
 
 def take_before_the_hold_dies(payments: Iterable[Payment], *, visit_ends: datetime, now: datetime) -> None:
@@ -61,6 +66,33 @@ def give_back(payments: Iterable[Payment], *, keep: int, cause: str, now: dateti
         returned += stands - kept
         keep_only(payment, kept, cause=cause, now=now, take=kept > 0)
     return returned
+
+
+def keep_at_most(payments: Iterable[Payment], total: int, *, cause: str, now: datetime) -> None:
+    """Lower what these locked payments stand for to `total` together: the rest goes back, and nothing is taken earlier.
+
+    The oldest payments keep first.
+    """
+    for payment in payments:
+        stands = standing(payment)
+        kept = min(total, stands)
+        total -= kept
+        if kept < stands:
+            keep_only(payment, kept, cause=cause, now=now)
+
+
+def uncollected(payments: Iterable[Payment]) -> int:
+    """Return what these payments were to leave with the club and never will: the hold had died when it was to be taken."""
+    return sum(payment.keep or 0 for payment in payments if rules.is_uncollected(payment))
+
+
+def collected_otherwise(payments: Iterable[Payment], *, now: datetime) -> str:
+    """Expect nothing of locked uncollected payments any more: it was paid in another way. Returns what it was kept for."""
+    lost = [payment for payment in payments if rules.is_uncollected(payment)]
+    cause = next((payment.decision_reason for payment in lost), "")
+    for payment in lost:
+        keep_only(payment, 0, cause="collected", now=now)
+    return cause
 
 
 def standing(payment: Payment) -> int:

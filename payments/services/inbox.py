@@ -7,10 +7,9 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
 from django.db.models import F
 
-from palms import intents
+from palms import intents, points
 from palms.clock import now_utc
 from palms.errors import DomainError, ValidationFailed, refusing
 from palms.intents import Done, Job, Later, Outcome, Refused, Unknown
@@ -22,6 +21,7 @@ from payments.services.recording import lock_payments
 from payments.targets import Sighting, target_of
 
 READ = "payments.read_event"
+STORED = points.commit("payments.receive")
 PATIENCE = 8.0  # of the notifying provider, at least
 LONGEST = 64
 MOST_WAITING = 10
@@ -47,7 +47,7 @@ def receive_yookassa(body: Any) -> ProviderEvent:
         ValidationFailed: not a notification at all.
     """
     event, object_id, payment_id, token = _hint(body)
-    with transaction.atomic():
+    with STORED:
         stored, intent_id = _store(event, object_id, payment_id, token, body)
     if intent_id is not None:
         intents.run(intent_id, patience=PATIENCE)

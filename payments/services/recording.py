@@ -12,7 +12,7 @@ from palms.models import Intent
 from palms.text import storable
 from payments.models import Decision, Payment, Refund
 from payments.providers.base import PaymentSeen, RefundSeen, Seen, SeenRefund
-from payments.rules import Step, has_money, is_strange
+from payments.rules import HOLD_LIFE, Step, has_money, is_strange
 from payments.services.deciding import decide_return, lane_of
 from payments.targets import Sighting
 
@@ -21,9 +21,14 @@ S = Payment.Status
 NOT_BELIEVED = "not believed"
 
 
-def lock_payments(*, ids: Iterable[int] = (), booking_ids: Iterable[int] = ()) -> list[Payment]:
-    """Lock payments, by id: these, and those of these bookings. After areas, instructors and slots; before bookings."""
-    mine = Q(pk__in=list(ids)) | Q(booking_id__in=list(booking_ids))
+def lock_payments(
+    *, ids: Iterable[int] = (), booking_ids: Iterable[int] = (), fees_of: Iterable[int] = ()
+) -> list[Payment]:
+    """Lock payments, by id: these, those of these bookings, and those of the fees of these bookings.
+
+    After areas, instructors and slots; before bookings.
+    """
+    mine = Q(pk__in=list(ids)) | Q(booking_id__in=list(booking_ids)) | Q(overdue_id__in=list(fees_of))
     return list(Payment.objects.select_for_update(of=("self",)).select_related("account").filter(mine).order_by("pk"))
 
 
@@ -32,8 +37,7 @@ def record(payment: Payment, seen: Sighting, *, now: datetime) -> bool:
 
     Money on a payment that had ended reopens it, only to go back.
     """
-    account = payment.account.account_id if payment.account else ""
-    strange = is_strange(payment, seen.payment, account)
+    strange = is_strange(payment, seen.payment)
     if strange:
         log.error("payment %s: an answer about %s is not believed", payment.pk, strange)
         payment.trouble = f"{NOT_BELIEVED}: {strange}"
@@ -70,6 +74,8 @@ def _move(payment: Payment, seen: Sighting, now: datetime) -> list[str]:
         S.FAILED,
     ):  # after VOIDED it can only be an old answer
         payment.authorize()
+        payment.hold_expires_at = payment.hold_expires_at or now + HOLD_LIFE  # not told: no hold lives longer
+        return ["status", "hold_expires_at"]
     elif shown.status is Seen.TAKEN and payment.status != S.CAPTURED:
         taken = _taken(payment, seen)
         if taken is None:

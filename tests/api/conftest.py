@@ -11,6 +11,8 @@ from django.core.cache import cache
 from django.http import HttpResponse
 from django.test import Client
 
+from tests.api import described
+
 ANNA = {"full_name": "Анна Петрова", "phone": "8 912 345-67-89", "email": "anna@example.com"}
 
 
@@ -24,13 +26,20 @@ class Caller:
     def get(self, path: str, **headers: str) -> Any:
         return self._send("GET", path, b"", headers)
 
+    def patch(self, path: str, body: Any, **headers: str) -> Any:
+        return self._send(
+            "PATCH", path, body if isinstance(body, bytes) else json.dumps(body).encode(), headers, "application/json"
+        )
+
     def post(self, path: str, body: Any = None, *, content_type: str = "application/json", **headers: str) -> Any:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._send("POST", path, raw, headers, content_type)
 
     def _send(self, method: str, path: str, raw: bytes, headers: dict[str, str], content_type: str = "") -> Any:
         named = {"accept-language": self.language} | {name.replace("_", "-"): headers[name] for name in headers}
-        return self.client.generic(method, path, raw, content_type=content_type, headers=named)
+        answer = self.client.generic(method, path, raw, content_type=content_type, headers=named)
+        described.check(method, path, answer)
+        return answer
 
 
 def order(slot_id: int, **changes: Any) -> dict[str, Any]:

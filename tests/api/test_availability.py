@@ -11,7 +11,7 @@ from bookings import services
 from palms.clock import now_utc
 from slots.models import Claim, Slot
 from tests.api.conftest import Caller, refusal
-from tests.factories import AreaFactory, ClubFactory, InstructorFactory, SlotFactory, tomorrow
+from tests.factories import AreaFactory, ClubFactory, InstructorFactory, SlotFactory, ahead
 from tests.play import staff, typed
 
 pytestmark = pytest.mark.django_db
@@ -149,7 +149,7 @@ def test_a_withdrawn_slot_and_one_outside_notice_are_not_shown(api: Caller) -> N
 
 
 def test_a_day_is_the_clubs_own(api: Caller) -> None:
-    slot = SlotFactory(start=tomorrow(22))  # 01:00 of the next day in Moscow
+    slot = SlotFactory(start=ahead(22))  # 01:00 of the next day in Moscow
 
     assert _rows(api, _address(slot)) == []
     assert len(_rows(api, _address(slot, date=(slot.date_from + timedelta(days=1)).date()))) == 1
@@ -182,7 +182,7 @@ def test_a_day_without_room_names_the_next_free_start(api: Caller) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 30])
-def test_a_day_is_read_in_three_queries(api: Caller, number: int) -> None:
+def test_a_day_is_read_in_four_queries(api: Caller, number: int) -> None:
     club = ClubFactory()
     slots = [SlotFactory(club=club, instructor=InstructorFactory(club=club)) for _ in range(number)]
 
@@ -190,7 +190,7 @@ def test_a_day_is_read_in_three_queries(api: Caller, number: int) -> None:
         rows = _rows(api, _address(slots[0]))
 
     assert len(rows) == number
-    assert len(queries) == 3
+    assert len(queries) == 4
 
 
 @pytest.mark.parametrize(
@@ -216,6 +216,7 @@ def test_a_day_is_read_in_three_queries(api: Caller, number: int) -> None:
         ("date=2026-02-01&duration=0", "duration"),
         ("date=2026-02-01&duration=1.5", "duration"),
         ("date=2026-02-01&duration=1e9", "duration"),
+        ("date=2026-02-01&colour=red", "colour"),
     ],
 )
 def test_garbage_is_refused_by_field(api: Caller, query: str, field: str) -> None:
@@ -234,3 +235,10 @@ def test_a_hidden_club_is_not_found(api: Caller) -> None:
     slot = SlotFactory(club__is_public=False)
 
     assert refusal(api.get(_address(slot))) == (404, "not_found")
+
+
+def test_an_unknown_filter_of_the_clubs_is_named(api: Caller) -> None:
+    answer = api.get("/api/v1/clubs?colour=red")
+
+    assert refusal(answer) == (400, "validation_failed")
+    assert list(answer.json()["errors"]) == ["colour"]

@@ -22,8 +22,8 @@ def _address(booking: Booking, step: str = "") -> str:
     return f"/api/v1/user/bookings/{booking.token}{step}"
 
 
-def _cancel(api: Caller, booking: Booking, body: Any = None) -> Any:
-    return api.post(_address(booking, "/cancel"), {"reason": "rain"} if body is None else body)
+def _cancel(api: Caller, booking: Booking, body: Any = None, **headers: str) -> Any:
+    return api.post(_address(booking, "/cancel"), {"reason": "rain"} if body is None else body, **headers)
 
 
 def _requested(**changes: Any) -> Booking:
@@ -55,6 +55,7 @@ def test_a_booking_is_shown_whole_in_the_clubs_time(api: Caller, bank: Bank) -> 
         "id": booking.pk,
         "token": booking.token,
         "status": "CONFIRMED",
+        "overdue": None,
         "reason": "",
         "date_from": f"{day}T15:00:00+03:00",
         "date_to": f"{day}T16:00:00+03:00",
@@ -92,7 +93,7 @@ def test_a_booking_is_shown_whole_in_the_clubs_time(api: Caller, bank: Bank) -> 
         },
         "user": {"id": booking.client_id, "name": "Анна Петрова", "phone_number": "+79123456789"},
         "cancel": body["cancel"],
-        "access_url": None,
+        "access_url": f"http://testserver{_address(booking, '/access')}",
         "page_url": f"http://testserver/booking/{booking.token}/",
         "reference_id": None,
         "finished_at": None,
@@ -144,6 +145,30 @@ def test_a_finished_booking_stays_as_it_is(api: Caller, bank: Bank) -> None:
     assert refusal(answer) == (409, "booking_finished")
     assert answer.json()["current_status"] == "CANCELED_BY_CUSTOMER"
     assert Booking.objects.get().reason == "rain"
+
+
+def test_a_cancel_sent_again_with_its_key_is_answered_again(api: Caller, bank: Bank) -> None:
+    booking = _requested()
+    first = _cancel(api, booking, idempotency_key="once")
+
+    again = _cancel(api, booking, idempotency_key="once")
+
+    assert (first.status_code, "Idempotent-Replayed" in first) == (200, False)
+    assert (again.status_code, again["Idempotent-Replayed"], again.content) == (200, "true", first.content)
+    assert again["Cache-Control"] == "no-store, private"
+    assert refusal(_cancel(api, booking, {"reason": "snow"}, idempotency_key="once")) == (422, "idempotency_mismatch")
+    assert refusal(_cancel(api, booking, idempotency_key="two")) == (409, "booking_finished")
+    assert refusal(_cancel(api, booking, idempotency_key="two")) == (409, "booking_finished"), "a refusal is kept too"
+    assert refusal(_cancel(api, booking, idempotency_key="")) == (400, "validation_failed")
+
+
+def test_anothers_key_says_nothing_about_this_booking(api: Caller, bank: Bank) -> None:
+    first = _requested()
+    take(offer(club=first.club, area=AreaFactory(club=first.club, mode="request")))
+    second = Booking.objects.exclude(pk=first.pk).get()
+
+    assert _cancel(api, first, idempotency_key="once").json()["token"] == first.token
+    assert _cancel(api, second, idempotency_key="once").json()["token"] == second.token
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": ""}, {"reason": "  "}])
@@ -204,3 +229,11 @@ def test_a_cancelled_checkout_and_a_visited_one_say_so(api: Caller, bank: Bank) 
     token = other.payments.get().token
     assert api.get(f"/api/v1/site/checkouts/{token}").json()["state"] in ("refunding", "canceled")
     assert api.get(_address(other)).json()["status"] == "CANCELED_BY_CUSTOMER"
+
+
+def test_a_place_without_a_lock_shows_no_door_code(api: Caller, bank: Bank) -> None:
+    booking = booked(offer(), bank)
+    address = api.get(_address(booking)).json()["access_url"].removeprefix("http://testserver")
+
+    assert refusal(api.get(address)) == (404, "not_found")
+    assert refusal(api.get("/api/v1/user/bookings/nobody/access")) == (404, "not_found")

@@ -11,14 +11,15 @@ import time_machine
 from django.db import connection, transaction
 
 from bookings.models import Booking, BookingContact
+from clients import services as clients
 from clients.models import Client
 from palms.clock import now_utc
 from payments.models import Payment
 from slots.models import Claim, Slot
 from tests.api.conftest import ANNA, Caller, order, refusal
 from tests.bank import Bank
-from tests.factories import AreaFactory
-from tests.play import DECLINED, booked, offer, run_all, take
+from tests.factories import AreaFactory, ClientFactory
+from tests.play import DECLINED, booked, offer, run_all, staff, take
 
 pytestmark = pytest.mark.django_db(transaction=True)
 INDIVIDUAL, GROUP = "/api/v1/site/bookings/individual", "/api/v1/site/bookings/group"
@@ -395,3 +396,36 @@ def test_a_strangers_name_is_not_told_to_who_types_their_phone(api: Caller, bank
     assert Client.objects.get().full_name == "Мария Тайная"
     assert "Тайная" not in shown
     assert "secret@" not in shown
+
+
+@pytest.mark.parametrize(("capacity", "path", "field"), [(3, INDIVIDUAL, "slot_id"), (1, GROUP, "slot_id")])
+def test_a_group_is_not_booked_alone_nor_the_other_way_round(
+    api: Caller, bank: Bank, capacity: int, path: str, field: str
+) -> None:
+    answer = api.post(path, order(offer(capacity=capacity).pk))
+
+    assert refusal(answer) == (400, "validation_failed")
+    assert list(answer.json()["errors"]) == [field]
+    assert not Payment.objects.exists()
+
+
+def test_older_addresses_refuse_the_wrong_kind_by_their_own_names(api: Caller, bank: Bank) -> None:
+    who = {"client_name": "Анна Петрова", "client_phone": "+79123456789", "client_email": "anna@example.com"}
+
+    group = api.post(OLD_INDIVIDUAL, who | {"slot_id": offer(capacity=3).pk})
+    alone = api.post(OLD_GROUP, who | {"group_training_id": offer().pk})
+
+    assert (refusal(group), list(group.json()["errors"])) == ((400, "validation_failed"), ["slot_id"])
+    assert (refusal(alone), list(alone.json()["errors"])) == ((400, "validation_failed"), ["group_training_id"])
+
+
+def test_a_blocked_client_hears_whom_to_call_and_not_why(api: Caller, bank: Bank) -> None:
+    slot = offer()
+    client = ClientFactory(club=slot.club, phone="+79123456789")
+    clients.block(client_id=client.pk, reason="owes for October", actor=staff(slot))
+
+    refused = api.post(INDIVIDUAL, order(slot.pk))
+
+    assert refusal(refused) == (409, "call_the_club")
+    assert not [word for word in ("block", "заблок", "October") if word in refused.content.decode()]
+    assert not Payment.objects.exists()

@@ -2,13 +2,16 @@
 
 import json
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 
 import pytest
 
 from bookings.models import Booking
 from clients.models import Client
+from palms.api import StrictJson
 from palms.clock import now_utc
+from palms.problems import RequestTooLarge
 from payments.models import Payment
 from slots.models import Claim
 from tests.api.conftest import Caller, order, refusal
@@ -163,6 +166,7 @@ def test_what_is_not_an_object_is_refused(api: Caller, body: bytes) -> None:
     "body",
     [
         b"{", b"slot_id=1", b"{'slot_id': 1}", b'{"slot_id": NaN}', b'{"slot_id": Infinity}', b'{"slot_id": 01}', b"\xff\xfe",
+        b'{"slot_id": 1, "slot_id": 2}', b'{"client": {"phone": "1", "phone": "1"}}',
         b'{"a": "\xff"}', b'{"a": "\xed\xa0\x80"}', b"\xef\xbb\xbf{}", "{}".encode("utf-16"), b'{"a": "\0"}', b"\0",
         b'{"slot_id": ' + b"9" * 5000 + b"}", b"[" * 33 + b"]" * 33, b"[" * 400_000, b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
     ],
@@ -175,6 +179,16 @@ def test_a_body_beyond_a_megabyte_is_too_large(api: Caller) -> None:
     answer = api.post(INDIVIDUAL, b'{"a": "' + b"x" * 1_000_000 + b'"}')
 
     assert refusal(answer) == (413, "request_too_large")
+
+
+def test_who_still_writes_ten_megabytes_is_let_finish() -> None:
+    """Cut off in the middle, a client that does not keep its connection sees a broken pipe and no code."""
+    stream = BytesIO(b'{"a": "' + b"x" * 10_000_000 + b'"}')
+
+    with pytest.raises(RequestTooLarge):
+        StrictJson().parse(stream)
+
+    assert stream.read(1) == b""
 
 
 @pytest.mark.parametrize(

@@ -122,8 +122,8 @@ def test_field_errors_speak_it_too(api: Caller) -> None:
         for asked in ("en", "ru")
     )
 
-    assert english["slot_id"] == ["This field is required."]
-    assert russian["slot_id"] == ["Обязательное поле."]
+    assert english["client"] == ["This field is required."]
+    assert russian["client"] == ["Обязательное поле."]
 
 
 def test_no_address_of_the_api_asks_for_a_csrf_token() -> None:

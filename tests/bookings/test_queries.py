@@ -13,7 +13,7 @@ from clubs.models import Club
 from palms.clock import now_utc
 from slots import selectors
 from tests.bank import Bank
-from tests.factories import AreaFactory, InstructorFactory, SlotFactory, tomorrow
+from tests.factories import AreaFactory, InstructorFactory, SlotFactory, ahead
 from tests.play import booked_on_site, offer, take
 
 CONTROL = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "SET CONSTRAINTS")
@@ -47,10 +47,10 @@ def test_a_clubs_day_takes_at_most_four(courts: int, hours: int) -> None:
     for _ in range(courts):
         area, one = AreaFactory(club=club), InstructorFactory(club=club)
         for hour in range(hours):
-            start = tomorrow(6) + timedelta(hours=hour)
+            start = ahead(6) + timedelta(hours=hour)
             booked_on_site(SlotFactory(club=club, area=area, instructor=one, start=start))
     with CaptureQueriesContext(connection) as queries:
         club = Club.objects.get(pk=club.pk)
-        day = selectors.day_of_club(club=club, day=tomorrow().date(), now=now_utc())
+        day = selectors.day_of_club(club=club, day=ahead().date(), now=now_utc())
         assert len(day.offers) >= courts * hours
     assert len(counted(queries)) <= 4

@@ -5,20 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.test import Client as Signed
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from bookings.models import Booking
-from clubs.models import Club
+from clubs.models import Club, User
 from slots.models import Slot
 from tests.bank import Bank
 from tests.factories import AreaFactory, ClubFactory, ProviderAccountFactory, SlotFactory, tomorrow
 from tests.play import booked, take
 
-AXE = Path(__file__).parent / "vendor" / "axe-4.14.1.min.js"
 LAUNCH = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 OpenPage = Callable[..., Page]
 
@@ -94,6 +94,14 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     assert troubles == []
+
+
+def signed_in(page: Page, site: str, person: User) -> None:
+    """Let this browser be a person of the staff."""
+    signed = Signed()
+    signed.force_login(person)
+    name = settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": signed.cookies[name].value, "url": site}])
 
 
 def fill(page: Page, **changes: str) -> None:

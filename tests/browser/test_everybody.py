@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from datetime import timedelta
-from typing import Any, Literal
+from datetime import UTC, timedelta
 
 import pytest
 from playwright.sync_api import Page
 
 from slots.models import Claim, Slot
 from tests.bank import Bank
-from tests.browser.conftest import AXE, OpenPage, booking_of, fill, status_of
-from tests.factories import AreaFactory, SlotFactory, tomorrow
-from tests.play import offer, take
+from tests.browser.conftest import OpenPage, booking_of, fill, status_of
+from tests.browser.looks import CUT, SCHEMES, SIDEWAYS, SMALL, still, troubles
+from tests.factories import AreaFactory, IntervalAreaFactory, SlotFactory, tomorrow
+from tests.play import offer, stay, stay_on_site, take
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("browser")]
-SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-SMALL = """() => [...document.querySelectorAll('a, button, input:not([type=hidden]), textarea')]
-  .filter(each => each.checkVisibility() && !each.closest('.skip') && getComputedStyle(each).display !== 'inline')
-  .map(each => [each.outerHTML.slice(0, 90), each.getBoundingClientRect()])
-  .filter(([, box]) => box.width < 24 || box.height < 24).map(([markup]) => markup)"""
-SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 def addresses(court: Slot, group: Slot, bank: Bank) -> dict[str, str]:
@@ -37,6 +29,9 @@ def addresses(court: Slot, group: Slot, bank: Bank) -> dict[str, str]:
     preparing = status_of(rest[2])
     ended = status_of(rest[3])
     Claim.objects.filter(slot=rest[3]).update(held_until=tomorrow(0).replace(year=2020))
+    bed = IntervalAreaFactory(club=club, name="Лежак 1", open_hours=(14, 18), step_minutes=60, min_minutes=60)
+    start = f"/palms/areas/{bed.pk}/{stay(bed, 14, days=2).date_from.astimezone(UTC):%Y%m%dT%H%MZ}/"
+    stay_on_site(bed, stay(bed, 16, days=2), phone="+79120000006")
     request = offer(club=club, area=AreaFactory(club=club, mode="request", name="Терраса"), start=free)
     return {
         "clubs": "/",
@@ -44,6 +39,9 @@ def addresses(court: Slot, group: Slot, bank: Bank) -> dict[str, str]:
         "day with taken": f"/palms/?day={free:%Y-%m-%d}",
         "empty day": f"/palms/?day={tomorrow() + timedelta(days=9):%Y-%m-%d}",
         "slot": f"/palms/slots/{court.pk}/",
+        "lengths": start,
+        "interval": f"{start}60/",
+        "interval taken": f"{start}240/",
         "group": f"/palms/slots/{group.pk}/",
         "taken": f"/palms/slots/{rest[0].pk}/",
         "held": held,
@@ -52,21 +50,11 @@ def addresses(court: Slot, group: Slot, bank: Bank) -> dict[str, str]:
         "requested": f"/checkout/{take(request, phone='+79120000005').token}/",
         "booking": f"/booking/{booking.token}/",
         "cancel": f"/booking/{booking.token}/cancel/",
+        "find": "/find/",
+        "find in a club": "/palms/find/",
+        "find sent": "/palms/find/sent/",
         "missing": "/no/such/page/",
     }
-
-
-def still(page: Page) -> Page:
-    """Keep a page from following its checkout while it is looked at."""
-    page.route("**/*was=*", lambda route: route.abort())
-    return page
-
-
-def troubles(page: Page) -> list[str]:
-    """Return what axe finds, in words."""
-    page.evaluate(AXE.read_text())
-    found: dict[str, Any] = page.evaluate(f"() => axe.run(document, {json.dumps(RULES)})")
-    return [f"{each['id']}: {node['html'][:120]}" for each in found["violations"] for node in each["nodes"]]
 
 
 @pytest.mark.parametrize("width", [375, 1280])
@@ -87,17 +75,18 @@ def test_axe_finds_nothing_on_any_page(
     assert {name: words for name, words in found.items() if words} == {}
 
 
-def test_nothing_scrolls_sideways_and_targets_are_big_enough(
+def test_nothing_scrolls_sideways_or_is_cut_and_targets_are_big_enough(
     open_page: OpenPage, site: str, court: Slot, group: Slot, bank: Bank
 ) -> None:
     page = still(open_page())
     for name, address in addresses(court, group, bank).items():
         for language in ("ru", "en"):
             page.goto(f"{site}{address}{'&' if '?' in address else '?'}lang={language}")
-            for width in (320, 375, 640, 1024, 1280, 1920):  # 640 is 1280 at 200 % zoom
+            for width in (320, 375, 640, 768, 1024, 1280, 1920):  # 640 is 1280 at 200 % zoom
                 page.set_viewport_size({"width": width, "height": 800})
                 assert page.evaluate(SIDEWAYS) <= 0, (name, language, width)
                 assert page.evaluate(SMALL) == [], (name, language, width)
+                assert page.evaluate(CUT) == [], (name, language, width)
 
 
 def test_letters_twice_as_big_still_fit(open_page: OpenPage, site: str, court: Slot, group: Slot, bank: Bank) -> None:

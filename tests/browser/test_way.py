@@ -274,3 +274,14 @@ def test_the_countdown_is_spoken_at_a_minute_and_at_the_end(open_page: OpenPage,
     page.clock.run_for(57_000)
     expect(spoken).to_have_text("Время на оплату вышло")
     expect(face).to_have_text("0:00")
+
+
+def test_the_countdown_is_right_after_a_phone_has_slept(open_page: OpenPage, site: str, court: Slot) -> None:
+    page = open_page(375)
+    page.clock.install()
+    page.add_init_script("performance.now = () => 0;")  # a clock that stands still while the phone sleeps
+    to_the_bank(page, site, court)
+    page.goto(f"{site}/checkout/{Payment.objects.get().token}/")
+    expect(page.locator(".countdown time")).to_have_text(re.compile(r"4:\d\d"))
+    page.clock.fast_forward(200_000)
+    expect(page.locator(".countdown time")).to_have_text(re.compile(r"1:\d\d"))

@@ -27,6 +27,9 @@ class Victim:
         environment = os.environ | {
             "DATABASE_URL": _url_of_test_database(),
             "YOOKASSA_API_URL": bank.api_url,
+            "TTLOCK_API_URL": f"{bank.url}/ttlock",
+            "TTLOCK_CLIENT_ID": "palms-sandbox-app",
+            "TTLOCK_CLIENT_SECRET": "palms-sandbox-secret",
             "DJANGO_SETTINGS_MODULE": "palms.settings",
             "PALMS_LOG_LEVEL": "ERROR",
         }
@@ -36,7 +39,9 @@ class Victim:
         )
         assert self._read() == "ready"
 
-    def run(self, act: str, *, ahead: float = 0, kill: tuple[int, str] | None = None, **args: Any) -> dict[str, Any]:
+    def run(
+        self, act: str, *, ahead: float = 0, kill: tuple[int | str, str] | None = None, **args: Any
+    ) -> dict[str, Any]:
         """Run one act, to its end or to its death. Returns {"steps", "killed", "error"}."""
         assert self._process.stdin is not None
         order = {"act": act, "args": args, "ahead": ahead, "kill": kill}
@@ -76,9 +81,14 @@ def _wait_until_gone() -> None:
             time.sleep(0.002)
 
 
-@pytest.fixture
-def victim(bank: Bank, transactional_db: None) -> Iterator[Victim]:
-    assert bank.api_url == django_settings.YOOKASSA_API_URL
-    process = Victim(bank)
+@pytest.fixture(scope="session")
+def running_victim(running_bank: Bank, django_db_setup: None) -> Iterator[Victim]:
+    process = Victim(running_bank)
     yield process
     process.stop()
+
+
+@pytest.fixture
+def victim(running_victim: Victim, bank: Bank, transactional_db: None) -> Victim:
+    assert bank.api_url == django_settings.YOOKASSA_API_URL
+    return running_victim

@@ -51,6 +51,7 @@ def _prepare() -> None:
         "PALMS_SECRET_KEY": "for-tests-only-" + "x" * 50,
         "PALMS_FIELD_KEYS": Fernet.generate_key().decode(),
         "PALMS_DEMO": "1",
+        "WEB_THREADS": "1000",  # tests crowd hundreds of them into one process
         "PALMS_BASE_URL": "http://testserver",
         "PALMS_ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
         "PALMS_MAIL_DIR": mail,

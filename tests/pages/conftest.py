@@ -42,5 +42,5 @@ def send(client: Client, slot: Slot, **changes: Any) -> Any:
 
 @pytest.fixture
 def slot(bank: Any) -> Slot:
-    """An hour tomorrow on a court of a club that takes payments at the sandbox bank."""
+    """An hour, the day after tomorrow, on a court of a club that takes payments at the sandbox bank."""
     return offer()

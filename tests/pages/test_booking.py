@@ -35,7 +35,7 @@ def test_it_shows_what_when_where_who_and_the_money(client: Client, bank: Bank) 
         "3 000 ₽",
         "Олег",
         "2 участника",
-        "+79123456789",
+        "+7 912 345-67-89",
         "удержано на карте",
         "Московское время (UTC+3)",
         "к вам вернётся 3 000 ₽",
@@ -88,7 +88,7 @@ def test_where_only_the_club_cancels_the_page_says_whom_to_call(client: Client, 
         assert 'name="reason"' not in page
     refused = client.post(f"/booking/{booking.token}/cancel/", {"reason": "x"})
     assert refused.status_code == 409
-    assert "деньги не двигались" in text_of(refused)
+    assert "деньги не списывались и не возвращались" in text_of(refused)
     assert Booking.objects.get().status == "CONFIRMED"
 
 

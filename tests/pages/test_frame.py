@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import re
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,10 +22,11 @@ from django.utils import translation
 from bookings.errors import TransitionRefused
 from palms import views
 from palms.actors import Kind
-from palms.errors import NotPermitted
+from palms.errors import DatabaseUnavailable, NotPermitted
 from palms.middleware import RefusalMiddleware, StaffHistoryMiddleware, staff_actor
-from palms.templatetags.palms import in_zone, lasts, money, zone_of
-from tests.factories import AreaFactory, ClubFactory, MembershipFactory, SlotFactory, UserFactory, tomorrow
+from palms.templatetags.palms import in_zone, lasts, money, phone, zone_of
+from payments.errors import ProviderUnavailable
+from tests.factories import AreaFactory, ClubFactory, MembershipFactory, SlotFactory, UserFactory, ahead
 from tests.pages.conftest import FORM, address_of, text_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,12 +40,12 @@ def pages(client: Client) -> dict[str, Any]:
     for _ in range(8):
         area = AreaFactory(club=club)
         for hour in range(3, 19):
-            SlotFactory(club=club, area=area, start=tomorrow(hour))
+            SlotFactory(club=club, area=area, start=ahead(hour))
     slot = club.slots.first()
     assert slot is not None
     return {
         "list": client.get("/"),
-        "day": client.get(f"/{club.slug}/?day={tomorrow():%Y-%m-%d}"),
+        "day": client.get(f"/{club.slug}/?day={ahead():%Y-%m-%d}"),
         "slot": client.get(address_of(slot)),
         "errors": client.post(address_of(slot), FORM | {"phone": "1"}),
         "missing": client.get("/nothing/here/"),
@@ -128,7 +131,38 @@ def test_every_trouble_says_what_happened_about_money_and_what_now(status: int, 
 
 
 @pytest.mark.parametrize(
-    ("language", "words"), [("ru", "У нас что-то сломалось"), ("en", "Something broke on our side")]
+    ("address", "leads_to"),
+    [
+        ("/checkout/{}/release/", "/checkout/{}/"),
+        ("/booking/{}/pay/", "/booking/{}/"),
+    ],
+)
+@pytest.mark.django_db
+def test_a_button_opened_as_a_page_leads_to_where_it_stands(client: Client, address: str, leads_to: str) -> None:
+    token = "A" * 22
+    response = client.get(address.format(token))
+    assert response.status_code == 405
+    assert f'class="button" href="{leads_to.format(token)}"' in text_of(response)
+
+
+def test_who_may_have_just_paid_is_not_told_that_nothing_was_taken() -> None:
+    response = views.trouble(RequestFactory().get("/checkout/x/return/?n=1"), 503)
+    page = text_of(response)
+    assert "платёж не потеряется" in page
+    assert 'class="button" href="/checkout/x/return/?n=1"' in page
+    assert "Попробовать ещё раз" in page
+    assert "Попробовать ещё раз" not in text_of(views.trouble(RequestFactory().post("/x/"), 503))
+
+
+def test_a_bank_that_is_down_is_not_called_a_crowd() -> None:
+    page = text_of(views.refused(RequestFactory().post("/booking/x/pay/"), ProviderUnavailable()))
+    assert "Банк сейчас не принимает платежи" in page
+    assert "слишком много обращений" not in page
+    assert "слишком много обращений" in text_of(views.refused(RequestFactory().post("/x/"), DatabaseUnavailable()))
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("ru", "Сбой на нашей стороне"), ("en", "Something broke on our side")]
 )
 def test_the_page_for_defects_needs_no_database(language: str, words: str) -> None:
     with translation.override(language):
@@ -166,9 +200,10 @@ def test_health_answers_without_a_host_and_ready_asks_the_database(client: Clien
     def fail(*args: object) -> None:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(connection, "cursor", fail)
-    assert client.get("/health/ready").status_code == 503
-    assert client.get("/health/live").status_code == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", fail)
+        assert client.get("/health/ready").status_code == 503
+        assert client.get("/health/live").status_code == 200
 
 
 @pytest.mark.django_db
@@ -217,8 +252,22 @@ def test_money_is_written_for_people(amount: int, currency: str, russian: str, e
     assert Decimal(amount) == amount
 
 
+@pytest.mark.parametrize(
+    ("kept", "read"),
+    [
+        ("+79123456789", "+7 912 345-67-89"),
+        ("+74951234567", "+7 495 123-45-67"),
+        ("+442079460958", "+44 20 7946 0958"),
+        ("ask at the desk", "ask at the desk"),
+        ("", ""),
+    ],
+)
+def test_phones_are_written_for_people(kept: str, read: str) -> None:
+    assert phone(kept).replace("\N{NO-BREAK SPACE}", " ") == read
+
+
 def test_moments_are_the_clubs_and_not_the_servers() -> None:
-    start = tomorrow(22)
+    start = ahead(22)
     local = in_zone(start, MOSCOW)
     assert local is not None
     assert (local.hour, local.utcoffset(), local) == (1, start.astimezone(local.tzinfo).utcoffset(), start)
@@ -236,7 +285,7 @@ def test_moments_are_the_clubs_and_not_the_servers() -> None:
 )
 def test_the_zone_is_named(zone: str, words: str) -> None:
     with translation.override("en"):
-        assert zone_of(SimpleNamespace(timezone=zone), tomorrow().replace(month=1, day=15)) == words
+        assert zone_of(SimpleNamespace(timezone=zone), ahead().replace(month=1, day=15)) == words
 
 
 @pytest.mark.parametrize(("minutes", "words"), [(45, "45 min"), (60, "1 h"), (90, "1 h 30 min"), (0, "0 min")])
@@ -266,18 +315,40 @@ def test_translations_keep_their_placeholders() -> None:
             assert sorted(holes.findall(text)) == sorted(holes.findall(entry.msgid_plural or entry.msgid)), entry.msgid
 
 
-WORDS = re.compile(
-    r"""(?:{%\s*translate|\b(?:_|gettext|gettext_lazy|gettext_noop|ngettext|pgettext)\()\s*"((?:[^"\\]|\\.)*)\""""
+CALLS = {"_", "_t", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "pgettext"}
+WORDS = re.compile(r"""{%\s*translate\s*"((?:[^"\\]|\\.)*)\"""")
+ROOMS = (
+    "palms",
+    "clubs",
+    "webhooks",
+    "clients",
+    "slots",
+    "payments",
+    "access",
+    "notifications",
+    "bookings",
+    "backoffice",
 )
+
+
+def words_of(file: Path) -> Iterator[str]:
+    """Yield what a module or a template gives to gettext."""
+    if file.suffix != ".py":
+        yield from (text.replace('\\"', '"') for text in WORDS.findall(file.read_text()))
+        return
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in CALLS:
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                yield first.value
 
 
 def test_no_string_is_missing_from_the_catalogue() -> None:
     written = polib.pofile(str(ROOT / "locale" / "ru" / "LC_MESSAGES" / "django.po"))
     known = {entry.msgid for entry in written} | {entry.msgctxt for entry in written if entry.msgctxt}
-    rooms = ("palms", "clubs", "clients", "slots", "payments", "access", "notifications", "bookings", "templates")
-    for room in rooms:
-        for file in [*(ROOT / room).rglob("*.py"), *(ROOT / room).rglob("*.html"), *(ROOT / room).rglob("*.txt")]:
-            if "migrations" in file.parts:
-                continue
-            for text in WORDS.findall(file.read_text()):
-                assert text.replace("\\n", "\n").replace('\\"', '"') in known, f"{file}: {text}"
+    files = [
+        file for room in (*ROOMS, "templates") for file in (ROOT / room).rglob("*.*") if "migrations" not in file.parts
+    ]
+    sources = [file for file in files if file.suffix in (".py", ".html", ".txt")]
+
+    assert [(file.name, text) for file in sources for text in words_of(file) if text not in known] == []

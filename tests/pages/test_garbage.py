@@ -126,10 +126,15 @@ NAMES = (
     "club-list",
     "club-day",
     "slot",
+    "find",
+    "find-sent",
+    "club-find",
+    "club-find-sent",
     "checkout-status",
     "checkout-return",
     "checkout-release",
     "booking",
+    "booking-calendar",
     "booking-pay",
 )
 NOWHERE = {"slug": "nobody", "slot_id": 1, "token": UNKNOWN}

@@ -46,6 +46,10 @@ def expired(bank: Bank) -> tuple[Checkout, timedelta]:
     return take(offer()), LATER
 
 
+def unanswered(bank: Bank) -> tuple[Checkout, timedelta]:
+    return take(offer(area__mode="request")), timedelta(days=1)
+
+
 def failed(bank: Bank) -> tuple[Checkout, timedelta]:
     checkout = take(offer())
     bank.pay(payment_of(checkout).provider_payment_id, card=DECLINED)
@@ -95,9 +99,10 @@ def canceled(bank: Bank) -> tuple[Checkout, timedelta]:
         (preparing, "Готовим оплату", "ничего не списано"),
         (held, "Время закреплено за вами", "пока ничего не списано"),
         (expired, "Время на оплату вышло", "ничего не списано. Если банк всё же проведёт"),
+        (unanswered, "Ничего не забронировано", "Клуб не согласился вовремя"),
         (failed, "Оплата не прошла", "ничего не списано"),
         (refunding, "Деньги возвращаются", "1 500 ₽ вернётся на ту же карту"),
-        (refunded, "Деньги отправлены обратно", "1 500 ₽: возвращена вся сумма"),
+        (refunded, "Деньги отправлены обратно", "возвращена вся сумма: 1 500 ₽"),
         (requested, "Клуб получил ваш запрос", "ничего не списывается, пока клуб не согласится"),
         (approved, "Клуб согласен", "пока ничего не списано"),
     ],
@@ -159,14 +164,37 @@ def test_the_return_page_asks_the_bank_and_leads_to_the_booking(client: Client, 
     assert status(client, checkout).headers["Location"] == f"/booking/{Booking.objects.get().token}/"
 
 
-def test_a_silent_bank_leaves_a_page_that_may_be_left(client: Client, bank: Bank) -> None:
+@pytest.mark.parametrize("later", [timedelta(), LATER], ids=["held", "after the hold"])
+def test_a_silent_bank_after_the_payment_promises_nothing_and_asks_for_nothing(
+    client: Client, bank: Bank, later: timedelta
+) -> None:
     checkout, _later = held(bank)
     bank.pay(payment_of(checkout).provider_payment_id)
     bank.fault(on="get", kind="error_before", times=None)
-    response = returned(client, checkout)
-    assert response.status_code == 200
-    assert "Время закреплено за вами" in text_of(response)
-    assert "оставьте страницу открытой" in text_of(response)
+    with time_machine.travel(now_utc() + later):
+        page = text_of(returned(client, checkout))
+        assert "<h1>Уточняем у банка</h1>" in page
+        assert "страницу можно спокойно закрыть" in page
+        assert "не платите второй раз" in page
+        assert "ничего не списано" not in page
+        assert "Оплатить 1 500" not in page
+        poll = returned(client, checkout, "?n=1&was=checking", HX_Request="true")
+        assert text_of(poll).startswith('<div id="poll"')
+        bank.clear_faults()
+        heard = returned(client, checkout, "?n=2&was=checking", HX_Request="true")
+    if later:
+        assert heard.headers["HX-Refresh"] == "true"  # the money came after the hold: the page of its return
+        assert Booking.objects.count() == 0
+    else:
+        assert heard.headers["HX-Redirect"] == f"/booking/{Booking.objects.get().token}/"
+
+
+def test_who_came_back_without_paying_finds_the_banks_page_again(client: Client, bank: Bank) -> None:
+    checkout, _later = held(bank)
+    bank.fault(on="get", kind="error_before", times=None)
+    assert f'href="{checkout.payment_url}"' in text_of(returned(client, checkout))
+    bank.clear_faults()
+    assert "<h1>Время закреплено за вами</h1>" in text_of(returned(client, checkout))
 
 
 def test_without_script_the_page_looks_again_after_1_2_4_seconds(client: Client, bank: Bank) -> None:

@@ -12,6 +12,7 @@ from tests.raw import sql, stopped_by
 
 pytestmark = pytest.mark.django_db
 S = Payment.Status
+UNDECIDED = "money that came is decided"  # by raw SQL it comes with nobody there to decide
 
 
 def pending(**changes: object) -> Payment:
@@ -31,6 +32,12 @@ def moved(payment: Payment, *statuses: str) -> Payment:
     return payment
 
 
+def refund(payment: Payment, *, cause: str, amount: int) -> Refund:
+    return Refund.objects.create(
+        club=payment.club, payment=payment, account_id=payment.account_id, cause=cause, amount=amount
+    )
+
+
 WAYS = {
     "PENDING": (),
     "AUTHORIZED": ("AUTHORIZED",),
@@ -45,6 +52,7 @@ MOVES = {
 REOPENED = {(old, new) for old in ("VOIDED", "FAILED") for new in ("AUTHORIZED", "CAPTURED")}
 
 
+@pytest.mark.breaks_rules(UNDECIDED, "money that is not kept is going back")
 @pytest.mark.parametrize("old", list(S))
 @pytest.mark.parametrize("new", list(S))
 def test_payments_move_only_as_the_table_says(old: str, new: str) -> None:
@@ -102,30 +110,33 @@ def test_a_decision_is_not_taken_back_and_keep_only_shrinks() -> None:
         sql("UPDATE payments_payment SET booking_id = NULL WHERE id = %s", used.pk)
 
 
+@pytest.mark.breaks_rules(UNDECIDED, "a refund that is intended has its call, or is owed on site")
 def test_a_payment_and_a_refund_are_never_deleted() -> None:
     payment = moved(pending(), "CAPTURED")
-    Refund.objects.create(club=payment.club, payment=payment, cause="x", amount=1)
+    refund(payment, cause="x", amount=1)
     with stopped_by("refund_never_deleted"):
         sql("DELETE FROM payments_refund")
     with stopped_by("payment_never_deleted"):
         sql("DELETE FROM payments_payment")
 
 
+@pytest.mark.breaks_rules(UNDECIDED)
 def test_refunds_never_exceed_what_was_taken_and_count_while_intended() -> None:
     payment = moved(pending(), "CAPTURED")
-    Refund.objects.create(club=payment.club, payment=payment, cause="one", amount=600)
+    refund(payment, cause="one", amount=600)
     assert Payment.objects.get().refunded == 600
     with stopped_by("payment_refunded_at_most_captured"):
-        Refund.objects.create(club=payment.club, payment=payment, cause="two", amount=401)
+        refund(payment, cause="two", amount=401)
     sql("UPDATE payments_refund SET state = 'REFUSED', finished_at = now()")
     assert Payment.objects.get().refunded == 0
 
 
+@pytest.mark.breaks_rules(UNDECIDED)
 def test_one_refund_per_cause_and_a_final_one_stays() -> None:
     payment = moved(pending(), "CAPTURED")
-    Refund.objects.create(club=payment.club, payment=payment, cause="cancel", amount=10)
+    refund(payment, cause="cancel", amount=10)
     with stopped_by("refund_once_per_cause"):
-        Refund.objects.create(club=payment.club, payment=payment, cause="cancel", amount=10)
+        refund(payment, cause="cancel", amount=10)
     sql("UPDATE payments_refund SET state = 'DONE', finished_at = now()")
     with stopped_by("refund_final"):
         sql("UPDATE payments_refund SET state = 'REFUSED'")
@@ -159,3 +170,10 @@ def test_ids_and_keys_are_used_once() -> None:
         pending(**same, checkout_key="k1")
     with stopped_by("payment_provider_id_immutable"):
         sql("UPDATE payments_payment SET provider_payment_id = 'p2'")
+
+
+@pytest.mark.breaks_rules(UNDECIDED)
+def test_a_refund_of_a_banks_payment_is_not_one_on_site() -> None:
+    payment = moved(pending(), "CAPTURED")
+    with stopped_by("refund_through_its_payments_account"):
+        Refund.objects.create(club_id=payment.club_id, payment=payment, account=None, amount=100, cause="staff:1")

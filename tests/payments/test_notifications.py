@@ -150,6 +150,18 @@ def test_an_answer_about_another_shop_is_not_believed_at_all(bank: Bank) -> None
     assert Payment.objects.get().trouble == ""
 
 
+def test_an_answer_about_another_shop_ends_no_booking(bank: Bank) -> None:
+    payment = booked(offer(), bank).payments.get()
+    lie = {"recipient": {"account_id": "999", "gateway_id": "1"}, "status": "canceled"}
+    bank.fault(on="get", kind="lie", times=1, set=lie)
+    tell("payment.canceled", bank.payment(payment.provider_payment_id)["object"])
+    assert "another shop" in Payment.objects.get().trouble
+    assert Booking.objects.get().status == "CONFIRMED"
+    with time_machine.travel(now_utc() + timedelta(minutes=1)):
+        run_all()  # the truth, a moment later
+    assert Payment.objects.get().trouble == ""
+
+
 def test_a_notification_before_our_create_was_answered(bank: Bank) -> None:
     bank.fault(on="create", kind="drop_after")
     payment = payment_of(take(offer()))
@@ -181,6 +193,19 @@ def test_a_lost_notification_costs_at_most_a_minute(bank: Bank) -> None:
     with time_machine.travel(now_utc() + timedelta(seconds=60)):
         run_all()
     assert Booking.objects.get().status == "CONFIRMED"
+
+
+def test_a_payment_that_was_seen_is_not_looked_at_again_a_minute_later(bank: Bank) -> None:
+    """After an outage of the workers each such look would stand in the way of calls that somebody waits for."""
+    _payment, thing = paid(bank)
+    tell("payment.waiting_for_capture", thing)
+    seen = len(bank.calls("GET", "/payments/"))
+    with time_machine.travel(now_utc() + timedelta(minutes=5)):
+        run_all()
+    assert len(bank.calls("GET", "/payments/")) == seen
+    with time_machine.travel(now_utc() + timedelta(hours=7)):
+        run_all()
+    assert len(bank.calls("GET", "/payments/")) == seen + 1
 
 
 def test_a_refund_made_by_people_at_the_bank_ends_the_booking_and_counts_once(bank: Bank) -> None:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+import time_machine
 
 from bookings import services
 from bookings.models import Booking
@@ -21,7 +22,7 @@ from slots.errors import SlotTaken
 from slots.models import Claim, Slot
 from tests.bank import Bank
 from tests.play import CARD, customer, offer, payment_of, run_all, staff, take
-from tests.races.crowd import Act, at_once, buyer, kinds
+from tests.races.crowd import Act, Holder, at_once, buyer, kinds
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("peace")]
 
@@ -146,3 +147,15 @@ def canceling(booking: Booking) -> tuple[Act, Act]:
         lambda: services.cancel_by_customer(booking_id=booking.pk, actor=who, reason="rain"),
         lambda: services.cancel_by_club(booking_id=booking.pk, actor=club, reason="rain"),
     )
+
+
+def test_a_booking_that_somebody_stands_on_keeps_no_other_from_ending() -> None:
+    slots = [offer(area__mode="request") for _ in range(2)]
+    first, second = (Booking.objects.get(token=take(slot).token) for slot in slots)
+    with (
+        time_machine.travel(now_utc() + timedelta(days=3)),
+        Holder(lambda: Booking.objects.select_for_update().get(pk=first.pk)),
+        pytest.raises(ExceptionGroup, match="could not be ended"),
+    ):
+        services.end_expired()
+    assert [Booking.objects.get(pk=booking.pk).status for booking in (first, second)] == ["REQUESTED", "OTHER"]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -17,7 +16,7 @@ import time_machine
 from django.core.management.color import no_style
 from django.db import connection
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import invariant, precondition, rule
 
 from bookings import services
 from bookings.models import Booking
@@ -34,48 +33,18 @@ from tests.bank import Bank
 from tests.factories import AreaFactory, ClubFactory, ProviderAccountFactory, SlotFactory
 from tests.play import customer, run_all, staff, take
 from tests.races.invariants import broken
+from tests.sequences.changes import Changes
+from tests.sequences.model import EVENTS, PART, PRICE, Purchase, meet, which
 from tests.sequences.vault import Vault
 
-PRICE, PART = 150_000, 50_000
 START, FREE_UNTIL = timedelta(hours=30), timedelta(hours=20)  # from the beginning of a run
 LONGEST = timedelta(days=4)  # so that no card hold dies before somebody has had the chance to look
 EDGES = (timedelta(milliseconds=-1), timedelta(0), timedelta(milliseconds=1))
 JUMPS = tuple(timedelta(minutes=minutes) for minutes in (0.5, 3, 6, 20, 59)) + (timedelta(hours=26),)
 UNTIL_ALL_IS_DUE = (timedelta(minutes=3), timedelta(hours=1)) + (timedelta(hours=16),) * 10
-EVENTS = ("payment.waiting_for_capture", "payment.succeeded", "payment.canceled")
-KEEPS_ITS_PLACE = {"CONFIRMED", "SHOWN", "NOT_SHOWN"}
-
-which = st.integers(0, 5)
 
 
-@dataclass
-class Purchase:
-    """What the model knows of one checkout. `keep` is where its money must end, if it was paid at all."""
-
-    id: int
-    token: str
-    key: str
-    slot: Slot
-    held_until: datetime
-    paid: bool = False
-    returned_by_people: bool = False
-    decision: str | None = None
-    booking: str = ""  # its status
-    keep: int = 0
-
-    def has_its_place(self, now: datetime) -> bool:
-        return self.booking in KEEPS_ITS_PLACE or (self.decision is None and now < self.held_until)
-
-    @property
-    def row(self) -> Payment:
-        return Payment.objects.get(pk=self.id)
-
-    @property
-    def page(self) -> str:
-        return self.row.provider_payment_id or ""
-
-
-class Machine(RuleBasedStateMachine):
+class Machine(Changes):
     bank: ClassVar[Bank | Vault]
     is_clean: ClassVar[bool] = False  # whether the last run ended with everything settled
 
@@ -133,7 +102,7 @@ class Machine(RuleBasedStateMachine):
     @rule(number=which)
     def send_the_form_again(self, number: int) -> None:
         purchase = self.pick(number)
-        assert take(purchase.slot, key=purchase.key, phone="+79120009999").token == purchase.token
+        assert take(purchase.home, key=purchase.key, phone="+79120009999").token == purchase.token
         assert Payment.objects.count() == self.payments_before() + len(self.purchases)
 
     @precondition(lambda self: self.purchases)
@@ -159,7 +128,7 @@ class Machine(RuleBasedStateMachine):
     @rule(number=which)
     def cancel_by_customer(self, number: int) -> None:
         purchase = self.pick(number)
-        may = purchase.booking == "CONFIRMED" and now_utc() < self.began + FREE_UNTIL
+        may = purchase.booking == "CONFIRMED" and now_utc() < min(purchase.free_until, purchase.slot.date_from)
         self.end(purchase, services.cancel_by_customer, may, "CANCELED_BY_CUSTOMER")
 
     # The club.
@@ -171,22 +140,22 @@ class Machine(RuleBasedStateMachine):
         self.end(purchase, services.cancel_by_club, purchase.booking == "CONFIRMED", "CANCELED_BY_CLUB")
 
     @precondition(lambda self: any(p.booking for p in self.purchases) and now_utc() >= self.began + START)
-    @rule(number=which, how=st.sampled_from([("SHOWN", PRICE), ("NOT_SHOWN", PART), ("NOT_SHOWN", 0)]))
-    def close(self, number: int, how: tuple[str, int]) -> None:
+    @rule(number=which, how=st.sampled_from([("SHOWN", "full"), ("NOT_SHOWN", PART), ("NOT_SHOWN", 0)]))
+    def close(self, number: int, how: tuple[str, int | str]) -> None:
         purchase, (outcome, charge) = self.pick(number), how
         booking = purchase.row.booking
         if booking is None:
             return
         may = purchase.booking == "CONFIRMED" and now_utc() >= purchase.slot.date_from
-        was = purchase.booking, purchase.row.keep
         try:
             services.close(booking_id=booking.pk, actor=staff(purchase.slot), outcome=outcome, charge=charge)
         except DomainError:
             assert not may
             return
-        assert may or was == how, "closed, though it could not be"
+        assert may or purchase.closed == how, "closed, though it could not be"
         if may:
-            purchase.booking, purchase.keep = outcome, 0 if purchase.returned_by_people else charge
+            purchase.closed = how
+            purchase.ends(outcome, purchase.price if charge == "full" else int(charge))
 
     @precondition(lambda self: any(p.paid for p in self.purchases))
     @rule(number=which)
@@ -195,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         purchase = self.pick(number)
         if purchase.paid and self.bank.money(purchase.page)["refundable"] > 0:
             self.bank.refund_in_cabinet(purchase.page)
-            purchase.returned_by_people, purchase.keep = True, 0
+            purchase.returned_by_people = True
 
     # The bank, the clock, and our own processes.
 
@@ -250,10 +219,10 @@ class Machine(RuleBasedStateMachine):
     def payments_before(self) -> int:
         return Payment.objects.exclude(pk__in=[p.id for p in self.purchases]).count()
 
-    def is_free(self, slot: Slot, now: datetime) -> bool:
-        there = [p for p in self.purchases if p.has_its_place(now)]
+    def is_free(self, slot: Slot, now: datetime, parties: list[Purchase] | None = None) -> bool:
+        there = [p for p in (self.purchases if parties is None else parties) if p.has_its_place(now)]
         own = [p for p in there if p.slot.pk == slot.pk]
-        rivals = [p for p in there if p.slot.pk != slot.pk and p.slot.area_id == slot.area_id]
+        rivals = [p for p in there if p.slot.pk != slot.pk and meet(p.slot, slot)]
         return not rivals and len(own) < slot.capacity
 
     def end(self, purchase: Purchase, act: Any, may: bool, status: str) -> None:
@@ -266,7 +235,7 @@ class Machine(RuleBasedStateMachine):
             assert not may
         else:
             assert may, "cancelled, though it could not be"
-            purchase.booking, purchase.keep = status, 0
+            purchase.ends(status)
 
     def learn(self) -> None:
         """What the last call told us is decided at once, and only so."""
@@ -281,13 +250,11 @@ class Machine(RuleBasedStateMachine):
                 if in_time:
                     assert self.is_free_but_for(purchase), "a place was sold twice"
                     purchase.booking, purchase.keep = "CONFIRMED", PRICE
-            lost = purchase.booking == "CONFIRMED" and purchase.returned_by_people
-            if lost and row.booking is not None and row.booking.status == "OTHER":
-                purchase.booking = "OTHER"
+            self.learn_of_raises(purchase)
 
     def is_free_but_for(self, purchase: Purchase) -> bool:
         others = [p for p in self.purchases if p is not purchase]
-        near = [p for p in others if p.slot.area_id == purchase.slot.area_id and p.has_its_place(now_utc())]
+        near = [p for p in others if meet(p.slot, purchase.slot) and p.has_its_place(now_utc())]
         return len(near) < purchase.slot.capacity
 
     @invariant()
@@ -299,6 +266,10 @@ class Machine(RuleBasedStateMachine):
         for purchase in self.purchases:
             row = Payment.objects.select_related("booking").get(pk=purchase.id)
             assert (row.decision, row.booking.status if row.booking else "") == (purchase.decision, purchase.booking)
+            if row.booking is not None:
+                costs = (row.booking.price, row.booking.raised_price, row.booking.slot_id)
+                assert costs == (purchase.price, purchase.raised, purchase.slot.pk)
+            assert [rise.row.decision for rise in purchase.rises] == [rise.decision for rise in purchase.rises]
 
     # The end: everything that is due happens, and the bank's sums are what the model says.
 
@@ -323,10 +294,14 @@ class Machine(RuleBasedStateMachine):
         assert not Intent.objects.filter(state="OPEN", lane__startswith="payment:").exists()
         for purchase in self.purchases:
             money = self.bank.money(purchase.page)
-            assert (money["held"], money["net"]) == (0, purchase.keep)
+            assert (money["held"], money["net"]) == (0, 0 if purchase.returned_by_people else purchase.keep)
             assert purchase.decision is not None or not purchase.paid, "money that nobody has looked at"
             if not purchase.returned_by_people:
                 assert purchase.row.captured - purchase.row.refunded == money["net"]
+            for rise in purchase.rises:
+                money = self.bank.money(rise.row.provider_payment_id or "")
+                assert (money["held"], money["net"]) == (0, rise.keep)
+                assert rise.decision is not None or not rise.paid, "money that nobody has looked at"
         Intent.objects.filter(state="OPEN").update(state="DONE", finished_at=now_utc())  # looks that would never end
         assert Booking.objects.filter(status__in=["REQUESTED", "APPROVED"]).count() == 0
 

@@ -58,6 +58,7 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("bug", PLANTED)
+@pytest.mark.breaks_rules("money that is not kept is going back")
 def test_a_planted_bug_is_found(vault: Vault, monkeypatch: pytest.MonkeyPatch, bug: str) -> None:
     monkeypatch.setattr(*PLANTED[bug])
     with pytest.raises(AssertionError):

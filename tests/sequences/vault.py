@@ -18,6 +18,7 @@ from payments.providers.base import (
     PaymentSeen,
     ProviderRefused,
     ProviderUnknown,
+    Receipt,
     RefundSeen,
     Seen,
     SeenRefund,
@@ -69,13 +70,17 @@ class Vault:
     def find(self, token: str, *, since: datetime, until: datetime, patience: float) -> PaymentSeen | None:
         return next((account.seen for account in self._accounts.values() if account.seen.token == token), None)
 
-    def capture(self, payment_id: str, amount: Money, *, key: str, patience: float) -> PaymentSeen:
+    def capture(
+        self, payment_id: str, amount: Money, *, key: str, patience: float, receipt: Receipt | None = None
+    ) -> PaymentSeen:
         return self._move(payment_id, key, Seen.HELD, status=Seen.TAKEN, taken=amount.amount, captured_at=now_utc())
 
     def void(self, payment_id: str, *, key: str, patience: float) -> PaymentSeen:
         return self._move(payment_id, key, Seen.HELD, status=Seen.CANCELED)
 
-    def refund(self, payment_id: str, amount: Money, *, our_id: int, key: str, patience: float) -> RefundSeen:
+    def refund(
+        self, payment_id: str, amount: Money, *, our_id: int, key: str, patience: float, receipt: Receipt | None = None
+    ) -> RefundSeen:
         self._stumble("before")
         if key not in self._answers:
             self._answers[key] = self._give_back(payment_id, amount.amount, our_id)

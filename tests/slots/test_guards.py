@@ -183,3 +183,12 @@ def test_a_hold_of_a_payment_always_ends() -> None:
     claim.held_until = None
     with stopped_by("claim_of_a_payment_is_held"):
         claim.save()
+
+
+def test_a_hold_outlives_no_stay() -> None:
+    """It may outlive the start, where an interval that has begun is being paid."""
+    slot = offer()
+    held(slot).save()
+    sql("UPDATE slots_claim SET held_until = upper(period)")
+    with stopped_by("claim_hold_ends_by_the_end"):
+        sql("UPDATE slots_claim SET held_until = held_until + interval '1 second'")

@@ -1,4 +1,4 @@
-"""Checkout, its state, and the booking under its secret token, for customers' applications."""
+"""Checkout and where it stands, for customers' applications."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.cache import cache
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -18,64 +18,45 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from bookings import rules, selectors, services
+from bookings import selectors, services
+from bookings.api.inputs import MOST_PEOPLE, PLACE, BirthDate, Names, OnePlace
+from bookings.api.shapes import show
 from bookings.errors import HoldExpired
-from bookings.messages import address_of
 from bookings.models import Booking, BookingContact
 from bookings.services import Typed
 from bookings.services.party import LONGEST_EMAIL, LONGEST_KEY, LONGEST_NAME
-from bookings.states import EXPIRED, S
 from clients.rules import normal_phone
 from clubs.models import Club
 from clubs.selectors import zone_of
 from palms.actors import Actor, Kind
-from palms.api import BIGGEST_ID, AreaOut, Day, InstructorOut, Moment, SecretApiView, SlotOut, Text, Whole
+from palms.api import BIGGEST_ID, Moment, MomentIn, SecretApiView, Text, Whole
 from palms.clock import now_utc
 from palms.errors import IdempotencyMismatch, ValidationFailed
 from slots.errors import SlotNotFound
-from slots.models import Slot
-from slots.selectors import claims_between, views_of
+from slots.intervals import Interval, made_for
 
-UNKNOWN_BIRTH = date(1900, 1, 1)  # what B's forms send for "not given"
-MOST_PEOPLE = 1000
 MAY_CHANGE = ("preparing", "held", "checking", "refunding")
 LOOK_EVERY = 2  # seconds between two questions to the bank about one checkout
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A checkout as it was asked for."""
+    """A checkout as it was asked for: of a slot by its id, or of an interval."""
 
-    slot_id: int
+    wanted: int | Interval
     count: int
     typed: Typed
 
+    @property
+    def place(self) -> dict[str, Any]:
+        """The same as a service takes it."""
+        return {"interval": self.wanted} if isinstance(self.wanted, Interval) else {"slot_id": self.wanted}
 
-class BirthDate(Day):
-    """A day in the past; 1900-01-01 reads as unknown."""
-
-    default_error_messages = {"future": _("Enter a date in the past.")}
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(first=UNKNOWN_BIRTH, required=False, allow_null=True, **kwargs)
-
-    def to_internal_value(self, value: Any) -> date | None:  # type: ignore[override]
-        day = super().to_internal_value(value)
-        if day > now_utc().date():
-            self.fail("future")
-        return day if day > UNKNOWN_BIRTH else None
-
-
-class Names(serializers.ListField):
-    """Names of participants; one string with commas is read as a list."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(
-            child=Text(max_length=LONGEST_NAME, allow_blank=True), max_length=MOST_PEOPLE, required=False, **kwargs
-        )
-
-    def to_internal_value(self, data: Any) -> list[Any]:
-        return super().to_internal_value(data.split(",") if isinstance(data, str) else data)
+    @property
+    def slot_id(self) -> int | None:
+        """The id of its slot; an interval's is known once it has been made."""
+        made = made_for(self.wanted) if isinstance(self.wanted, Interval) else None
+        return made.pk if made else self.wanted if isinstance(self.wanted, int) else None
 
 
 class ClientIn(serializers.Serializer[Any]):
@@ -93,26 +74,30 @@ class PartyIn(serializers.Serializer[Any]):
     participants_count = Whole(min_value=1, max_value=MOST_PEOPLE, default=1)
     participants_names = Names()
 
-    def _order(self, slot_id: int, full_name: str, phone: str, email: str, birth_date: date | None) -> Order:
+    def _order(self, wanted: int | Interval, full_name: str, phone: str, email: str, birth_date: date | None) -> Order:
         data = self.validated_data
         names = tuple(data.get("participants_names", ()))
         typed = Typed(full_name, phone, email, birth_date, names, get_language() or settings.LANGUAGE_CODE)
-        return Order(slot_id, data["participants_count"], typed)
+        return Order(wanted, data["participants_count"], typed)
 
     def order(self) -> Order:
         raise NotImplementedError
 
 
-class CheckoutIn(PartyIn):
+class CheckoutIn(OnePlace, PartyIn):
     WORDS = {name: f"client.{name}" for name in ("full_name", "phone", "email", "birth_date")}
 
-    slot_id = Whole(min_value=1, max_value=BIGGEST_ID)
+    slot_id = Whole(min_value=1, max_value=BIGGEST_ID, required=False)
+    area_id = Whole(min_value=1, max_value=BIGGEST_ID, required=False)
+    date_from = MomentIn(required=False)
+    date_to = MomentIn(required=False)
     client = ClientIn()
 
     def order(self) -> Order:
-        who = self.validated_data["client"]
-        slot_id = self.validated_data["slot_id"]
-        return self._order(slot_id, who["full_name"], who["phone"], who["email"], who.get("birth_date"))
+        data = self.validated_data
+        who = data["client"]
+        wanted = data["slot_id"] if "slot_id" in data else Interval(*(data[name] for name in PLACE))
+        return self._order(wanted, who["full_name"], who["phone"], who["email"], who.get("birth_date"))
 
 
 class KuligaIn(PartyIn):
@@ -141,67 +126,14 @@ class KuligaIndividualIn(KuligaIn):
 
 class KuligaGroupIn(KuligaIn):
     OFFER = "group_training_id"
+    WORDS = KuligaIn.WORDS | {"slot_id": "group_training_id"}
     group_training_id = Whole(min_value=1, max_value=BIGGEST_ID)
-
-
-class CancelIn(serializers.Serializer[Any]):
-    reason = Text(max_length=500, allow_blank=True, default="")
 
 
 class CheckoutOut(serializers.Serializer[Any]):
     payment_url = serializers.CharField()
     hold_until = Moment()
     status_url = serializers.CharField()
-
-
-class PaymentOut(serializers.Serializer[Any]):
-    """Amounts in minor units."""
-
-    id = serializers.IntegerField()
-    status = serializers.CharField()
-    amount = serializers.IntegerField()
-    captured = serializers.IntegerField()
-    refunded = serializers.IntegerField()
-    currency = serializers.CharField()
-    provider = serializers.CharField()
-    method = serializers.CharField(source="payment_method")
-    created_at = Moment()
-    captured_at = Moment()
-
-
-class CancelOut(serializers.Serializer[Any]):
-    """What a cancellation by the customer would do now, minor units; `until`: the end of free cancellation."""
-
-    allowed = serializers.BooleanField()
-    returned = serializers.IntegerField()
-    kept = serializers.IntegerField()
-    until = Moment()
-
-
-class BookingOut(serializers.Serializer[Any]):
-    """A's Booking as its customer sees it. `price` is for the whole party, in minor units."""
-
-    id = serializers.IntegerField(source="booking.id")
-    token = serializers.CharField(source="booking.token")
-    status = serializers.CharField()
-    reason = serializers.CharField()
-    date_from = Moment(source="booking.date_from")
-    date_to = Moment(source="booking.date_to")
-    participants_count = serializers.IntegerField(source="booking.participants_count")
-    price = serializers.IntegerField(source="booking.price")
-    currency = serializers.CharField(source="booking.currency")
-    payments = PaymentOut(many=True)
-    area = AreaOut(source="booking.area")
-    instructor = InstructorOut(source="booking.instructor")
-    slot = SlotOut()
-    user = serializers.DictField()
-    cancel = CancelOut()
-    access_url = serializers.CharField()
-    page_url = serializers.CharField()
-    reference_id = serializers.IntegerField(source="booking.reference_id")
-    created_at = Moment(source="booking.created_at")
-    updated_at = Moment(source="booking.updated_at")
-    finished_at = Moment()
 
 
 class CheckoutStateOut(serializers.Serializer[Any]):
@@ -221,10 +153,10 @@ class CheckoutView(SecretApiView):
         data = self.reads(data=request.data)
         data.is_valid(raise_exception=True)
         order, given = data.order(), request.headers.get("Idempotency-Key")
-        club = _club_of(order.slot_id)
+        club = _club_of(order.wanted)
         try:
             made = services.checkout(
-                slot_id=order.slot_id,
+                **order.place,
                 club_id=club.pk,
                 typed=order.typed,
                 participants_count=order.count,
@@ -277,57 +209,14 @@ class ShowCheckout(SecretApiView):
         return Response(CheckoutStateOut(found, context={"zone": zone_of(state.club)}).data)
 
 
-class ShowBooking(SecretApiView):
-    def get(self, request: Request, token: str) -> Response:
-        return Response(show(selectors.booking_by_token(token)))
-
-
-class CancelBooking(SecretApiView):
-    """The customer cancels: by the policy that the booking was made with."""
-
-    def post(self, request: Request, token: str) -> Response:
-        data = CancelIn(data=request.data)
-        data.is_valid(raise_exception=True)
-        booking = selectors.booking_by_token(token)
-        actor = Actor(Kind.CLIENT, booking.client_id, through="api")
-        services.cancel_by_customer(booking_id=booking.pk, actor=actor, **data.validated_data)
-        return Response(show(selectors.booking_by_token(token)))
-
-
-def show(booking: Booking) -> dict[str, Any]:
-    """Return the JSON of a booking. One past its deadline is shown as ended, whatever its row still says."""
-    now = now_utc()
-    ended = rules.has_expired(booking, now)
-    claims = claims_between(booking.club_id, booking.slot.date_from, booking.slot.date_to, now)
-    found = {
-        "booking": booking,
-        "status": S.OTHER if ended else booking.status,
-        "reason": EXPIRED if ended else booking.reason,
-        "finished_at": booking.expires_at if ended else booking.finished_at,
-        "payments": selectors.payments_of(booking),
-        "slot": views_of([booking.slot], claims, booking.club, now)[0],
-        "user": _user(booking),
-        "cancel": selectors.cancel_offer(booking, now),
-        "access_url": None,  # no place has a door of its own yet
-        "page_url": address_of("booking", booking.token),
-    }
-    shown: dict[str, Any] = BookingOut(found, context={"zone": zone_of(booking.club), "club": booking.club}).data
-    return shown
-
-
-def _user(booking: Booking) -> dict[str, Any]:
-    """Return who booked, as typed: whoever types a stranger's phone must not learn the stranger's name."""
-    contact: BookingContact | None = getattr(booking, "contact", None)
-    name, phone = (contact.full_name, contact.phone) if contact else (booking.client.full_name, booking.client.phone)
-    return {"id": booking.client_id, "name": name, "phone_number": phone}
-
-
-def _club_of(slot_id: int) -> Club:
-    """Return the public club that offers a slot. Raises SlotNotFound."""
-    slot = Slot.objects.select_related("club").filter(pk=slot_id, club__is_public=True).first()
-    if slot is None:
+def _club_of(wanted: int | Interval) -> Club:
+    """Return the public club that offers a slot or has an area. Raises SlotNotFound."""
+    public = Club.objects.filter(is_public=True)
+    mine = {"areas": wanted.area_id} if isinstance(wanted, Interval) else {"slots": wanted}
+    club = public.filter(**mine).first()
+    if club is None:
         raise SlotNotFound
-    return slot.club
+    return club
 
 
 def _key(given: str | None, phone: str) -> str:
@@ -367,14 +256,3 @@ def _require_same(made: services.Checkout, order: Order, booking_type: str) -> N
         raise IdempotencyMismatch
     if made.state in ("expired", "failed"):
         raise HoldExpired
-
-
-urlpatterns = [
-    path("v1/site/bookings/individual", BookIndividual.as_view(), name="api-book-individual"),
-    path("v1/site/bookings/group", BookGroup.as_view(), name="api-book-group"),
-    path("v1/site/checkouts/<slug:token>", ShowCheckout.as_view(), name="api-checkout"),
-    path("v1/user/bookings/<slug:token>", ShowBooking.as_view(), name="api-booking"),
-    path("v1/user/bookings/<slug:token>/cancel", CancelBooking.as_view(), name="api-booking-cancel"),
-    path("kuliga/bookings/individual", KuligaIndividual.as_view(), name="kuliga-individual"),
-    path("kuliga/bookings/group", KuligaGroup.as_view(), name="kuliga-group"),
-]
