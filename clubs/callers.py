@@ -17,7 +17,7 @@ from clubs.models import ApiKey, Club, Membership
 from clubs.second_factor import owes_a_code
 from clubs.services import SCOPES, digest_of
 from palms import throttling
-from palms.actors import Actor, Kind
+from palms.actors import Actor, Kind, staff_member
 from palms.clock import now_utc
 from palms.errors import NotFound, NotPermitted, ValidationFailed
 from palms.repeating import RepeatableView
@@ -117,7 +117,7 @@ def _caller(request: Request) -> Caller:
         raise NotPermitted
     club, role = _club_of(user, named) if eyes is None else _club_looked_at(eyes, named)
     is_platform_admin = user.is_superuser and eyes is None
-    actor = Actor(Kind.STAFF, user.pk, frozenset({club.pk}), through="api", is_platform_admin=is_platform_admin)
+    actor = staff_member(user.pk, {club.pk: role}, through="api", is_platform_admin=is_platform_admin)
     return Caller(club, actor, frozenset(SCOPES), role == Membership.Role.OWNER, False, f"user:{user.pk}")
 
 

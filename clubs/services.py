@@ -83,10 +83,10 @@ def make_api_key(
     """Make a CRM's key for one club; returns the row and the key itself, which is shown once and kept nowhere.
 
     Raises:
-        NotPermitted: the actor does not serve this club.
+        NotPermitted: the actor does not own this club.
         ValidationFailed: no name, an unknown scope, or an end that has passed.
     """
-    _must_serve(actor, club_id)
+    _must_own(actor, club_id)
     chosen, name = sorted(set(scopes), key=_rank), name.strip()
     errors: dict[str, list[str]] = {}
     if not name or len(name) > 120:
@@ -116,7 +116,7 @@ def revoke_api_key(*, key_id: int, actor: Actor) -> ApiKey:
     key = ApiKey.objects.select_for_update().filter(pk=key_id).first()
     if key is None:
         raise NotFound
-    _must_serve(actor, key.club_id)
+    _must_own(actor, key.club_id)
     if key.revoked_at is None:
         key.revoked_at = now_utc()
         with acting(actor):
@@ -145,7 +145,7 @@ def open_club(*, name: str, slug: str, timezone: str, currency: str, actor: Acto
 @transaction.atomic
 def show_club(*, club_id: int, actor: Actor) -> Club:
     """Show a club to customers; one that is shown stays so. Raises NotPermitted."""
-    _must_serve(actor, club_id)
+    _must_own(actor, club_id)
     club = Club.objects.select_for_update(no_key=True).get(pk=club_id)
     if not club.is_public:
         club.is_public = True
@@ -161,9 +161,9 @@ def add_member(*, club_id: int, email: str, role: str, actor: Actor, name: str =
     Somebody who signs in already keeps name and password: they may work for other clubs too.
 
     Raises:
-        NotPermitted: the actor does not serve this club. ValidationFailed: email or role. AlreadyMember.
+        NotPermitted: the actor does not own this club. ValidationFailed: email or role. AlreadyMember.
     """
-    _must_serve(actor, club_id)
+    _must_own(actor, club_id)
     email = User.objects.normalize_email(email.strip())
     try:
         validate_email(email)
@@ -204,7 +204,7 @@ def _lock_membership(membership_id: int, actor: Actor) -> Membership:
     club_id = Membership.objects.filter(pk=membership_id).values_list("club_id", flat=True).first()
     if club_id is None:
         raise NotFound
-    _must_serve(actor, club_id)
+    _must_own(actor, club_id)
     Club.objects.select_for_update(no_key=True).get(pk=club_id)
     membership = Membership.objects.select_for_update(of=("self",)).filter(pk=membership_id).first()
     if membership is None:
@@ -255,6 +255,6 @@ def _known_role(role: str) -> None:
         raise ValidationFailed(errors={"role": [_t("Choose a role")]})
 
 
-def _must_serve(actor: Actor, club_id: int) -> None:
-    if not actor.serves(club_id):
+def _must_own(actor: Actor, club_id: int) -> None:
+    if not actor.owns(club_id):
         raise NotPermitted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,13 +20,17 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: kind, id of the client, user, key or account, the clubs it may act for, and through what it came."""
+    """Who acts: kind, id of the client, user, key or account, the clubs it may act for, and through what it came.
+
+    `owned_ids` are those of `club_ids` in which a person is an owner.
+    """
 
     kind: Kind
     id: int | None = None
     club_ids: frozenset[int] = frozenset()
     through: str = ""  # "page", "api", "admin", "webhook", "poll", "sweep", "command"
     is_platform_admin: bool = False
+    owned_ids: frozenset[int] = frozenset()
 
     @property
     def is_staff(self) -> bool:
@@ -36,6 +40,10 @@ class Actor:
         """Whether this actor may act for the club itself: its staff, its CRM, the platform, or Palms."""
         return self.kind is Kind.SYSTEM or self.is_platform_admin or (self.is_staff and club_id in self.club_ids)
 
+    def owns(self, club_id: int) -> bool:
+        """Whether this actor may change what only owners may: keys, accounts, locks, people."""
+        return self.kind is Kind.SYSTEM or self.is_platform_admin or club_id in self.owned_ids
+
 
 SYSTEM = Actor(Kind.SYSTEM)
 
@@ -43,6 +51,14 @@ SYSTEM = Actor(Kind.SYSTEM)
 def system(through: str) -> Actor:
     """Return Palms itself as the actor, naming what woke it."""
     return Actor(Kind.SYSTEM, through=through)
+
+
+def staff_member(
+    user_id: int | None, roles: Mapping[int, str], *, through: str, is_platform_admin: bool = False
+) -> Actor:
+    """Return a person of the staff, by their role in each of their clubs."""
+    owned = frozenset(club_id for club_id, role in roles.items() if role == "OWNER")
+    return Actor(Kind.STAFF, user_id, frozenset(roles), through, is_platform_admin, owned)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from palms.actors import Actor, Kind, acting
+from palms.actors import Actor, acting, staff_member
 from palms.changes import LABELS
 from palms.clock import now_utc, to_zone
 from palms.errors import DomainError, ValidationFailed
@@ -69,9 +69,8 @@ def is_platform_admin(request: HttpRequest) -> bool:
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return the viewer as the actor of a service."""
-    return Actor(
-        Kind.STAFF, request.user.pk, frozenset(roles_of(request)), "admin", is_platform_admin=is_platform_admin(request)
-    )
+    is_admin = is_platform_admin(request)
+    return staff_member(request.user.pk, roles_of(request), through="admin", is_platform_admin=is_admin)
 
 
 def local(moment: datetime | None, club: Any) -> str:

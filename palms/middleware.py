@@ -12,7 +12,7 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
 from palms import views
-from palms.actors import Actor, Kind, acting
+from palms.actors import Actor, acting, staff_member
 from palms.errors import DomainError, is_busy
 from palms.problems import PROBLEM_JSON
 
@@ -126,9 +126,8 @@ class StaffHistoryMiddleware:
 
 def staff_actor(user: object) -> Actor:
     """Return the Actor of a signed-in person of the staff, with the clubs of their memberships."""
-    clubs = user.memberships.values_list("club_id", flat=True)  # type: ignore[attr-defined]
-    is_admin = bool(user.is_superuser)  # type: ignore[attr-defined]
-    return Actor(Kind.STAFF, user.pk, frozenset(clubs), through="admin", is_platform_admin=is_admin)  # type: ignore[attr-defined]
+    roles = dict(user.memberships.values_list("club_id", "role"))  # type: ignore[attr-defined]
+    return staff_member(user.pk, roles, through="admin", is_platform_admin=bool(user.is_superuser))  # type: ignore[attr-defined]
 
 
 def _known(language: str | None) -> str:

@@ -46,7 +46,7 @@ TURN = """
 @transaction.atomic
 def save_account(*, account: LockAccount, password: str, actor: Actor) -> LockAccount:
     """Store an account; a new password ends its tokens. Raises NotPermitted."""
-    if not actor.serves(account.club_id):
+    if not actor.owns(account.club_id):
         raise NotPermitted
     if password:
         md5 = hashlib.md5(password.encode(), usedforsecurity=False).hexdigest()  # as the protocol wants it

@@ -55,7 +55,7 @@ def fit_lock(*, lock: Lock, actor: Actor) -> Lock:
     Another device on the same area serves the bookings that are planned there; a lock that goes to another area leaves
     them without a code. Raises NotPermitted, LockInUse: codes are on it, or may be.
     """
-    if not actor.serves(lock.club_id):
+    if not actor.owns(lock.club_id):
         raise NotPermitted
     before = Lock.objects.select_for_update().filter(pk=lock.pk).first() if lock.pk else None
     with acting(actor):
@@ -82,6 +82,8 @@ def _let_go(before: Lock, after: Lock) -> None:
 def set_in_use(*, lock_id: int, in_use: bool, actor: Actor) -> Lock:
     """Let a lock take codes, or not any more; codes that are on it stay till their end. Raises NotFound, NotPermitted."""
     lock = _locked(lock_id, actor)
+    if not actor.owns(lock.club_id):
+        raise NotPermitted
     lock.is_active = in_use
     with acting(actor):
         lock.save(update_fields=["is_active"])

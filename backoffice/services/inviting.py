@@ -19,7 +19,7 @@ from backoffice.models import Invitation
 from clubs.models import Club, Membership, User
 from clubs.services import AlreadyMember, add_member
 from palms import intents, letters
-from palms.actors import Actor, Kind, acting
+from palms.actors import Actor, acting, staff_member
 from palms.clock import now_utc
 from palms.errors import NotFound, NotPermitted, ValidationFailed
 from palms.intents import Job, Outcome, Refused
@@ -137,7 +137,7 @@ def accept(*, token: str, user_id: int | None, password: str = "", name: str = "
     account = account_of(row)
     if account is not None and (account.pk != user_id or not account.is_active):
         raise SignInFirst
-    actor = Actor(Kind.STAFF, row.invited_by_id, frozenset({row.club_id}), "invitation")
+    actor = staff_member(row.invited_by_id, {row.club_id: Membership.Role.OWNER}, through="invitation")
     called = name.strip() or row.name
     membership, _drawn = add_member(club_id=row.club_id, email=row.email, role=row.role, actor=actor, name=called)
     if account is None:

@@ -20,7 +20,7 @@ from backoffice.models import MOST_ITEMS, Job
 from backoffice.services import working
 from clubs.models import Membership, User
 from palms import intents
-from palms.actors import Actor, Kind
+from palms.actors import Actor, staff_member
 from palms.clock import now_utc
 from palms.errors import NotPermitted, ValidationFailed
 from palms.intents import Done, Later, Outcome, Refused
@@ -135,8 +135,8 @@ def _go_on(job: Job, *, given_up: bool) -> None:
 def _actor_of(job: Job) -> Actor | None:
     """Return who has begun it, with the rights of today."""
     user = User.objects.get(pk=job.user_id)
-    clubs = frozenset(Membership.objects.filter(user=user).values_list("club_id", flat=True))
-    actor = Actor(Kind.STAFF, user.pk, clubs, "job", is_platform_admin=user.is_superuser)
+    roles = dict(Membership.objects.filter(user=user).values_list("club_id", "role"))
+    actor = staff_member(user.pk, roles, through="job", is_platform_admin=user.is_superuser)
     return actor if user.is_active and actor.serves(job.club_id) else None
 
 

@@ -23,7 +23,7 @@ from clients import services as clients
 from clients.models import WalletEntry
 from clubs.models import Authenticator, Club, StaffSession, User, Viewing
 from clubs.services import make_api_key
-from palms.actors import Actor, Kind, system
+from palms.actors import staff_member, system
 from palms.clock import now_utc
 from palms.secrets import seal
 from payments import services as money
@@ -86,7 +86,7 @@ def make_world() -> World:
     slot.instructor = InstructorFactory(club=club)
     slot.save()
     booking, canceled, waiting = book(slot), book(second), book(third, paid=False)
-    actor = Actor(Kind.STAFF, owner.pk, frozenset({club.pk}), "admin")
+    actor = staff_member(owner.pk, {club.pk: "OWNER"}, through="admin")
     services.cancel_by_club(booking_id=canceled.pk, actor=actor, reason="rain")
     make_api_key(club_id=club.pk, name="CRM", actor=actor)
     lock_account = LockAccount(club=club, name="TTLock", username=f"locks-{club.pk}@example.com")

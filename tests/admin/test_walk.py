@@ -17,7 +17,7 @@ from backoffice.services.jobs import draft_job
 from backoffice.urls import PAGES
 from clients.models import Client
 from clubs.models import Area, Club, Instructor, User
-from palms.actors import Actor, Kind
+from palms.actors import staff_member
 from palms.admin import ReadOnlyAdmin
 from slots.models import Program
 from tests.admin.conftest import World, browser_of, make_world, registered, rows_of
@@ -259,7 +259,7 @@ def asked_by(browser: Any, model: Any) -> list[str]:
 
 
 def draft_of(world: World) -> Job:
-    actor = Actor(Kind.STAFF, world.owner.pk, frozenset({world.club.pk}), "admin")
+    actor = staff_member(world.owner.pk, {world.club.pk: "OWNER"}, through="admin")
     return draft_job(club_id=world.club.pk, kind="season", same={}, items=[{}], preview={}, actor=actor)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from bookings.models import Booking
 from clubs.models import Club
 from clubs.services import make_api_key
-from palms.actors import SYSTEM, Actor, Kind
+from palms.actors import SYSTEM, staff_member
 from palms.document import build
 from slots.models import Slot
 from tests.factories import (
@@ -66,7 +66,7 @@ def make_world(**changes: Any) -> World:
     free: Slot = SlotFactory(club=club, area=area)
     group: Slot = SlotFactory(club=club, capacity=8, area__exclusive=False)
     booking: Booking = booked_on_site(SlotFactory(club=club))
-    actor = Actor(Kind.STAFF, 1, club_ids=frozenset({club.pk}), through="admin")
+    actor = staff_member(1, {club.pk: "OWNER"}, through="admin")
     endpoint, _secret = webhooks.make_endpoint(club_id=club.pk, actor=actor, url="https://crm.example.com/palms")
     delivery = webhooks.send_test(endpoint_id=endpoint.pk, actor=actor)
     ids = {

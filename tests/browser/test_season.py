@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from backoffice.services import inviting, jobs
 from clubs.models import Area, Club, User
-from palms.actors import Actor, Kind
+from palms.actors import staff_member
 from slots.models import Slot
 from tests.backoffice.conftest import work
 from tests.browser.conftest import OpenPage
@@ -189,7 +189,7 @@ def test_from_nothing_to_the_first_booking(open_page: OpenPage, site: str, bank:
 
 def test_an_invitation_is_read_and_answered(open_page: OpenPage, site: str, owner: User) -> None:
     club = Club.objects.get()
-    actor = Actor(Kind.STAFF, owner.pk, frozenset({club.pk}), "admin")
+    actor = staff_member(owner.pk, {club.pk: "OWNER"}, through="admin")
     invitation = inviting.invite(club_id=club.pk, email="new@example.com", role="STAFF", actor=actor)
     page = open_page()
     page.goto(f"{site}/admin/invitation/{inviting.token_of(invitation)}/")

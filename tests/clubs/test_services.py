@@ -6,7 +6,7 @@ import pytest
 
 from clubs import services
 from clubs.models import ApiKey, Area, Club, Membership, User
-from palms.actors import Actor, Kind
+from palms.actors import Actor, Kind, staff_member
 from palms.clock import now_utc
 from palms.errors import NotFound, NotPermitted, ValidationFailed
 from tests.factories import AreaFactory, ClubFactory, MembershipFactory, UserFactory
@@ -16,7 +16,7 @@ STRANGER = Actor(Kind.STAFF, 1, frozenset(), "admin")
 
 
 def owner_of(club: Club) -> Actor:
-    return Actor(Kind.STAFF, 1, frozenset({club.pk}), "admin")
+    return staff_member(1, {club.pk: "OWNER"}, through="admin")
 
 
 def test_of_a_key_only_its_digest_is_kept() -> None:
@@ -160,3 +160,28 @@ def test_looking_whether_an_area_may_be_exclusive_writes_nothing() -> None:
     services.check_exclusive(area_id=area.pk, exclusive=True)
 
     assert Area.objects.get(pk=area.pk).exclusive is False
+
+
+@pytest.mark.parametrize("role", ["STAFF", None])
+def test_what_is_owners_is_done_by_no_one_else(role: str | None) -> None:
+    club = ClubFactory(is_public=False)
+    person = MembershipFactory(club=club, role="STAFF")
+    key, _secret = services.make_api_key(club_id=club.pk, name="CRM", actor=owner_of(club))
+    actor = staff_member(1, {club.pk: role, ClubFactory().pk: "OWNER"} if role else {}, through="admin")
+    tried = [
+        lambda: services.make_api_key(club_id=club.pk, name="CRM", actor=actor),
+        lambda: services.revoke_api_key(key_id=key.pk, actor=actor),
+        lambda: services.show_club(club_id=club.pk, actor=actor),
+        lambda: services.add_member(club_id=club.pk, email="b@example.com", role="OWNER", actor=actor),
+        lambda: services.set_role(membership_id=person.pk, role="OWNER", actor=actor),
+        lambda: services.remove_member(membership_id=person.pk, actor=actor),
+    ]
+    for act in tried:
+        with pytest.raises(NotPermitted):
+            act()
+    person.refresh_from_db()
+    assert (person.role, ApiKey.objects.get().revoked_at, Membership.objects.filter(club=club).count()) == (
+        "STAFF",
+        None,
+        1,
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from clubs.models import Club
-from palms.actors import Actor, Kind
+from palms.actors import Actor, staff_member
 from tests.factories import ClubFactory, ProviderAccountFactory
 from tests.webhooks.receiver import Receiver
 from webhooks import services
@@ -16,7 +16,7 @@ from webhooks.models import Endpoint
 
 
 def staff_of(club: Club) -> Actor:
-    return Actor(Kind.STAFF, 1, frozenset({club.pk}), "admin")
+    return staff_member(1, {club.pk: "OWNER"}, through="admin")
 
 
 def endpoint_at(receiver: Receiver, club: Club, **changes: Any) -> Endpoint:

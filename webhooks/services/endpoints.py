@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _t
 
 from clubs.models import Club
-from palms.actors import Actor, acting
+from palms.actors import Actor, Kind, acting
 from palms.clock import now_utc
 from palms.errors import NotFound, NotPermitted, ValidationFailed, refusing
 from palms.secrets import seal, unseal
@@ -31,11 +31,10 @@ def make_endpoint(
     """Make an endpoint of a club; returns the row and its signing secret, which is shown once.
 
     Raises:
-        NotPermitted: the actor does not serve this club. NotFound: there is no such club.
+        NotPermitted: the actor neither owns this club nor is its key. NotFound: there is no such club.
         ValidationFailed: an address that is not called, an unknown event. TooManyEndpoints.
     """
-    if not actor.serves(club_id):
-        raise NotPermitted
+    _must_manage(actor, club_id)
     if Club.objects.select_for_update(no_key=True).filter(pk=club_id).first() is None:
         raise NotFound
     wanted = _checked(url=url, description=description, types=types)
@@ -116,14 +115,19 @@ def remove_endpoint(*, endpoint_id: int, actor: Actor) -> None:
 
 
 def lock_own(endpoint_id: int, actor: Actor) -> Endpoint:
-    """Lock an endpoint that has not been removed, for whoever serves its club. Raises NotFound, NotPermitted."""
+    """Lock an endpoint that has not been removed, for whoever manages them. Raises NotFound, NotPermitted."""
     living = Endpoint.objects.exclude(off_because=Endpoint.Off.REMOVED)
     endpoint = living.select_for_update(no_key=True).filter(pk=endpoint_id).first()
     if endpoint is None:
         raise NotFound
-    if not actor.serves(endpoint.club_id):
-        raise NotPermitted
+    _must_manage(actor, endpoint.club_id)
     return endpoint
+
+
+def _must_manage(actor: Actor, club_id: int) -> None:
+    """A key does by its scope what only owners of the club do by hand. Raises NotPermitted."""
+    if not (actor.owns(club_id) or actor.kind is Kind.CRM and actor.serves(club_id)):
+        raise NotPermitted
 
 
 def _checked(*, url: str, description: str, types: Iterable[str]) -> dict[str, object]:
