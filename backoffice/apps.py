@@ -13,12 +13,12 @@ class BackofficeConfig(AppConfig):
         from backoffice.column_words import name_columns
         from backoffice.list_words import tell_lists
         from backoffice.search import search
-        from backoffice.services import checking, inviting, jobs
+        from backoffice.services import checking, inviting, jobs, recovering
         from backoffice.urls import page_urls
 
         site: Any = admin.site
         site.extra_urls = page_urls  # unfold puts them before the admin's own
-        for room in (jobs, checking, inviting):
+        for room in (jobs, checking, inviting, recovering):
             room.register_calls()
         name_columns()
         tell_lists()

@@ -14,6 +14,7 @@ CALLS: dict[str, Any] = {
     "access.lock": _("look at a lock"), "access.alarm": _("write to the owners of a lock in trouble"),
     "bookings.ask_club": _("write to the club about a request"),
     "backoffice.job": _("long work"), "backoffice.invitation": _("send an invitation"),
+    "backoffice.password": _("send a link for a new password"),
     "backoffice.check": _("check a connection"), "webhooks.notice": _("write to the owners of a webhook in trouble"),
 }  # fmt: skip
 

@@ -13,6 +13,7 @@ from backoffice.clients import ClientPage
 from backoffice.closing import CloseDayPage
 from backoffice.money import MoneyPage
 from backoffice.pages import Page
+from backoffice.recovering import ForgottenPage, PasswordLink
 from backoffice.reports import ReportPage
 from backoffice.signing import AccountPage, EndViewing, SecondFactorPage, SignIn, ViewAsPage
 
@@ -48,9 +49,13 @@ def nowhere(request: HttpRequest, rest: str) -> HttpResponse:
 def page_urls() -> list[URLPattern]:
     sign_in = path("login/", SignIn.as_view(), name="login")
     invitation = path("invitation/<str:token>/", pages_club.InvitationPage.as_view(), name="invitation")
+    forgotten = path("forgotten/", ForgottenPage.as_view(), name="admin_password_reset")  # the theme's sign-in links it
+    by_letter = path("forgotten/<str:uidb64>.<str:token>/", PasswordLink.as_view(), name="password_link")
     return [
         sign_in,
         invitation,
+        forgotten,
+        by_letter,
         path("r/<path:rest>", nowhere),
         *(path(page.path, admin.site.admin_view(page.as_view()), name=page.name) for page in PAGES),
     ]

@@ -7,7 +7,7 @@ import re
 
 # A row's number in the back office (/admin/bookings/booking/12/) is no secret.
 SECRET = re.compile(
-    r"((?:/|%2f)(?:booking|checkout|invitation|overdue|user/bookings|site/checkouts|locks/ttlock)(?:/|%2f)+)(?!\d{1,18}\b)[^/?#%&\s\"'<>\\]+",
+    r"((?:/|%2f)(?:booking|checkout|invitation|forgotten|overdue|user/bookings|site/checkouts|locks/ttlock)(?:/|%2f)+)(?!\d{1,18}(?:[/?#%&\s\"'<>\\]|$))[^/?#%&\s\"'<>\\]+",
     re.IGNORECASE,
 )
 

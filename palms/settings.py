@@ -127,6 +127,7 @@ AUTH_PASSWORD_VALIDATORS = [
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
 LOGIN_URL = "admin:login"
+PASSWORD_RESET_TIMEOUT = 7200  # seconds that the link of a letter works
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 # Whoever signs in to the back office shows a code of their telephone too; in the demo only who has set one up.
 PALMS_REQUIRE_TWO_FACTOR = env.bool("PALMS_REQUIRE_TWO_FACTOR", default=not DEMO)
@@ -186,6 +187,7 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_TIME_LIMIT = 300
+CELERY_DB_REUSE_MAX = 500  # tasks; else Celery connects anew for each, which costs PostgreSQL more than most of them
 CELERY_BEAT_SCHEDULE = {
     "intents": {"task": "palms.run_due_intents", "schedule": 5.0, "options": {"expires": 5}},
     "reconciliation": {"task": "payments.reconcile", "schedule": 3600.0, "options": {"expires": 3600}},

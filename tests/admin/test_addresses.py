@@ -21,7 +21,7 @@ from tests.factories import MembershipFactory, UserFactory
 
 HOLE = re.compile(r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)")
 NAMELESS = {"app_list", None}  # named by no row: lists of a room, the old form of a row's address, and the rest
-BY_LETTER = {"invitation"}  # whoever has the letter's link opens it, from whatever club they are
+BY_LETTER = {"invitation", "password_link"}  # whoever has the letter's link opens it, from whatever club they are
 
 
 @dataclass(frozen=True, slots=True)

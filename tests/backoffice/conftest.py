@@ -52,7 +52,9 @@ def other(db: None) -> Desk:
 
 def work(limit: int = 100) -> int:
     """Let the sweep do what is due of the back office."""
-    return intents.run_due(limit=limit, kinds=["backoffice.job", "backoffice.check", "backoffice.invitation"])
+    return intents.run_due(
+        limit=limit, kinds=[f"backoffice.{one}" for one in ("job", "check", "invitation", "password")]
+    )
 
 
 def work_here() -> None:
