@@ -223,11 +223,11 @@ def outside_of(job: Job) -> str:
 def perform(job: Job) -> Outcome:
     """Make the call of a claimed intent and apply its outcome. Must be called outside any transaction.
 
-    The database connection is given back before the call: nobody else waits while the outside thinks. In a request, whose
-    patience is short, the call is not made where too many wait already: Unknown, and due again at once.
+    The handler gives the database connection back before it asks (`let_go`): nobody else waits while the outside thinks. In
+    a request, whose patience is short, the call is not made where too many wait already: Unknown, and due again at once.
     """
     handler = HANDLERS[job.kind]
-    let_go(briefly=True)
+    _refuse_inside_a_transaction()
     try:
         outcome = handler.call(job) if job.patience >= PATIENCE else _call_seated(handler, job)
         if outcome is None:
@@ -263,12 +263,16 @@ def let_go(*, briefly: bool = False) -> None:
     `briefly`, for mail: a sweep keeps its one connection, checked before it is used again, since to connect costs as much
     as a letter. For a bank or a lock no connection waits.
     """
-    if connection.in_atomic_block:
-        raise RuntimeError("an outside call inside a transaction")
+    _refuse_inside_a_transaction()
     if briefly and _sweeping.get():
         connection.close_if_unusable_or_obsolete()
     else:
         connection.close()
+
+
+def _refuse_inside_a_transaction() -> None:
+    if connection.in_atomic_block:
+        raise RuntimeError("an outside call inside a transaction")
 
 
 @contextmanager

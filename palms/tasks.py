@@ -6,7 +6,7 @@ from palms import intents, repeats, throttling
 from palms.clock import now_utc
 from palms.wake import wake
 
-SWEEP = 100  # calls of one task
+SWEEP = 50  # calls of one task
 
 
 @shared_task(name="palms.run_intent", acks_late=True)
@@ -17,9 +17,10 @@ def run_intent(*, intent_id: int) -> None:
 
 @shared_task(name="palms.run_due_intents", acks_late=True)
 def run_due_intents() -> int:
-    """Make what is due; where more is left than one task makes, hand it on at once: after an outage there may be thousands."""
+    """Make what is due; where more is left than one task makes, hand it on to two: after an outage there may be thousands."""
     tried = intents.run_due(limit=SWEEP)
     if tried == SWEEP:
+        wake("palms.run_due_intents")
         wake("palms.run_due_intents")
     return tried
 

@@ -110,8 +110,8 @@ def told(queue: redis.Redis) -> list[str]:
     return [json.loads(message)["headers"]["task"] for message in queue.lrange("celery", 0, -1)]
 
 
-@pytest.mark.parametrize(("letters", "handed_on"), [(2, ["palms.run_due_intents"]), (1, [])])
-def test_a_sweep_that_leaves_some_is_followed_by_another_at_once(
+@pytest.mark.parametrize(("letters", "handed_on"), [(2, ["palms.run_due_intents"] * 2), (1, [])])
+def test_a_sweep_that_leaves_some_is_followed_by_two_at_once(
     queue: redis.Redis, monkeypatch: Any, letters: int, handed_on: list[str]
 ) -> None:
     for _ in range(letters):
