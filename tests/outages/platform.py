@@ -40,7 +40,8 @@ class Elsewhere(Options):
 class Platform:
     """with Platform(days=3) as palms: palms.kill_redis(); ...
 
-    PostgreSQL writes through to the disk, as in production. `days` is for how many days the club's six courts are offered.
+    PostgreSQL writes through to the disk, as in production. `days` is for how many days the club's six courts are offered;
+    `bed` is a sunbed of it behind a lock, `key` its CRM's.
     """
 
     def __init__(self, *, days: int) -> None:
@@ -53,6 +54,7 @@ class Platform:
         self.broker = BrokerServer(self.home / "broker", log=self.home / "broker.log")
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.slots: list[int] = []
+        self.bed, self.key = 0, ""
         self._days = days
 
     def __enter__(self) -> Self:
@@ -81,7 +83,8 @@ class Platform:
         }
         self.manage("migrate", "--verbosity", "0")
         made = self._run("-m", "tests.outages.seed", str(self._days))
-        self.slots = json.loads(made.stdout)
+        there = json.loads(made.stdout)
+        self.slots, self.bed, self.key = there["slots"], there["bed"], there["key"]
         self._launch(parts.sandbox(self.options, self.env), parts.web(self.options, self.env))
         self._wait_for_site()
         self.start_workers()

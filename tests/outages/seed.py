@@ -1,4 +1,7 @@
-"""`python -m tests.outages.seed DAYS`: a club with six courts, hour by hour; prints the ids of its slots as JSON."""
+"""`python -m tests.outages.seed DAYS`: a club with six courts, hour by hour, and a sunbed behind a lock, open round the clock.
+
+Prints JSON: `slots` (ids), `bed` (the area's id) and `key` (of the club's CRM).
+"""
 
 import json
 import random
@@ -9,8 +12,20 @@ import django
 
 django.setup()
 
+from access import services as access  # noqa: E402
+from access.models import Lock, LockAccount  # noqa: E402
+from clubs.models import Area, Club  # noqa: E402
+from clubs.services import make_api_key  # noqa: E402
+from palms.actors import SYSTEM  # noqa: E402
 from slots.models import Slot  # noqa: E402
-from tests.factories import AreaFactory, ClubFactory, ProviderAccountFactory, ahead  # noqa: E402
+from tests.access.conftest import DOOR  # noqa: E402
+from tests.factories import (  # noqa: E402
+    AreaFactory,
+    ClubFactory,
+    IntervalAreaFactory,
+    ProviderAccountFactory,
+    ahead,
+)
 from tests.outages.customers import SLUG  # noqa: E402
 
 COURTS, OPENS, HOURS = 6, 6, 14  # UTC
@@ -29,7 +44,16 @@ def main(days: int) -> None:
     ]
     made = [slot.pk for slot in Slot.objects.bulk_create(rows, batch_size=1000)]
     random.Random(7).shuffle(made)  # near days are held on the card, far ones are taken at once
-    print(json.dumps(made))
+    key = make_api_key(club_id=club.pk, name="CRM", actor=SYSTEM)[1]
+    print(json.dumps({"slots": made, "bed": bed_with_a_lock(club).pk, "key": key}))
+
+
+def bed_with_a_lock(club: Club) -> Area:
+    bed: Area = IntervalAreaFactory(club=club, open_hours=(0, 24))
+    account = LockAccount(club=club, name="TTLock", username="service@club.example")
+    account = access.save_account(account=account, password="password", actor=SYSTEM)
+    access.fit_lock(lock=Lock(club=club, account=account, area=bed, provider_lock_id=DOOR), actor=SYSTEM)
+    return bed
 
 
 if __name__ == "__main__":

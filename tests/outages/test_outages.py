@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -18,12 +18,6 @@ SECONDS, AROUND = 12.0, 5.0  # of an outage; before and after it
 DRAINED = 150.0  # a busy machine's; the benchmark holds 60
 RECOVERED = 15.0  # a busy machine's; the benchmark holds 5
 Say = Callable[[str, object], None]
-
-
-@pytest.fixture(scope="module")
-def palms() -> Iterator[Platform]:
-    with Platform(days=8) as platform:
-        yield platform
 
 
 def test_with_redis_gone_workers_gone_or_both_sales_go_on_and_the_backlog_drains(
