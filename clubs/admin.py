@@ -17,6 +17,7 @@ from unfold.forms import AdminPasswordChangeForm, UserCreationForm
 
 from clubs import hours, second_factor, services
 from clubs.area_form import AreaForm
+from clubs.hours_history import hours_history
 from clubs.models import ApiKey, Area, Club, Hours, Instructor, Membership, User
 from palms.actors import acting
 from palms.admin import (
@@ -34,6 +35,7 @@ from palms.admin import (
     register_history,
     roles_of,
 )
+from palms.changes import MOST
 
 admin.site.unregister(Group)  # rights come from memberships
 
@@ -122,6 +124,11 @@ class AreaAdmin(PalmsAdmin):
             {"fields": ("self_service", "overdue_rate", "overdue_grace_minutes", "overdue_cap")},
         ),
     )  # fmt: skip
+
+    def told(self, row: Any) -> dict[str, Any]:
+        said = super().told(row)
+        both = [*said["changes"], *hours_history(row)]
+        return {**said, "changes": sorted(both, key=lambda moment: moment.at, reverse=True)[:MOST]}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

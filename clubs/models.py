@@ -204,7 +204,7 @@ class Area(models.Model):
         return self.name
 
 
-@pghistory.track()
+@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
 class Hours(models.Model):
     """A stretch of each week on an area: open, or at a peak price. Weekday 1 is Monday.
 

@@ -17,12 +17,14 @@ from django.utils.dateformat import format as date_format
 from django.utils.html import escape
 
 from backoffice.list_words import LISTS
+from clubs import hours
 from clubs.models import ApiKey, Club, User
+from palms.actors import acting, staff_member
 from palms.admin import SECRET, TECHNICAL, local
 from palms.clock import now_utc, to_zone
 from palms.models import Intent
 from tests.admin.conftest import World, browser_of, registered, rows_of
-from tests.factories import ClubFactory, MembershipFactory, UserFactory
+from tests.factories import ClubFactory, IntervalAreaFactory, MembershipFactory, UserFactory
 
 NOBODY_SEES = SECRET | TECHNICAL | {"sealed", "last_step", "tokens"}
 
@@ -62,6 +64,18 @@ def test_money_moments_and_related_rows_of_a_history_are_in_words(mine: World) -
     assert "1\N{NO-BREAK SPACE}500\N{NO-BREAK SPACE}₽" in page
     assert mine.booking.get_status_display() in page
     assert "Pgh" not in page
+
+
+def test_the_hours_of_an_area_are_in_its_history(mine: World) -> None:
+    area = IntervalAreaFactory(club=mine.club)
+    for text in ("1-5 08:00-22:00", "1-5 09:00-21:00"):
+        with acting(staff_member(mine.owner.pk, {mine.club.pk: "OWNER"}, through="admin")):
+            hours.set_hours(area=area, stretches=hours.read(text, kind="open", currency="RUB"))
+
+    text = re.sub(r"<[^>]+>|\s+", " ", history_of(mine, area))
+    assert re.search(r"Часы работы: 1-5 08:00-22:00 → +1-5 09:00-21:00", text)
+    assert re.search(r"Часы работы: 6-7 08:00-22:00 → +–", text)
+    assert str(mine.owner) in text
 
 
 def test_a_history_is_read_by_as_many_queries_however_long_it_is(mine: World) -> None:
