@@ -1,6 +1,6 @@
 """Redis gone, workers gone, both, PostgreSQL killed: how sales go on, how fast the backlog drains, whether anything is lost.
 
-    python -m benchmarks.outages [--minutes 10] [--around 60] [--customers 4] [--only redis workers both postgres]
+    python -m benchmarks.outages [--minutes 10] [--around 60] [--customers 2] [--only redis workers both postgres]
 
 Starts the whole platform on ports of its own (127.0.0.1, data in a temporary folder) and lets a crowd book, pay, look and cancel
 over HTTP. Ends with 1 where a figure is not held: no 5xx, sales at least 0.8 of before, drained within 60 s, nothing acknowledged
@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser("benchmarks.outages", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--around", type=float, default=60.0, help="seconds before and after an outage")
-    parser.add_argument("--customers", type=int, default=4)
+    parser.add_argument("--customers", type=int, default=2)
     parser.add_argument("--only", nargs="+", choices=KINDS, default=KINDS)
     given = parser.parse_args()
     wrong = {name: found for name in given.only if (found := play(name, given))}

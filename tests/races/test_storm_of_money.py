@@ -43,15 +43,8 @@ EVENTS = ("payment.waiting_for_capture", "payment.canceled", "payment.succeeded"
 ENDINGS: tuple[tuple[str, str | int], ...] = (
     ("SHOWN", "full"), ("SHOWN", 30_000), ("NOT_SHOWN", "none"), ("NOT_SHOWN", 50_000),
 )  # fmt: skip
-NEEDED = (
-    "price",
-    "move",
-    "page",
-    "pay",
-    "calls",
-    "notice",
-    "stumble",
-)  # each has to succeed, or the storm was a breeze
+# Each of these has to succeed, or the storm was a breeze.
+NEEDED = ("price", "move", "page", "pay", "calls", "notice", "stumble")
 UNTIL_ALL_IS_DUE = (2, 4, 8, 16, 26, 26, 30, 30, 30)  # hours
 Act = Callable[[random.Random], Any]
 
