@@ -38,3 +38,9 @@ class InvitationInvalid(NotFound):
 
 class SignInFirst(DomainError):
     code, title, status = "sign_in_first", _("Sign in with the account that was invited, then open the link again"), 403
+
+
+class LinkInvalid(NotFound):
+    """Of a letter for a new password: used, too old, or somebody else's; all look the same."""
+
+    title = _("This link is not valid any more: it works once, for a short time.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.views import PasswordResetConfirmView
+from django.contrib.auth import logout
+from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN, PasswordResetConfirmView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse_lazy
@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 from django.views.generic import FormView
 
+from backoffice.errors import LinkInvalid
 from backoffice.services.recovering import ask_for_letter, renew
 from palms.clock import now_utc
 from palms.middleware import staff_actor
@@ -23,7 +24,6 @@ from palms.throttling import Rate, hit
 from palms.visitors import address_of_visitor, wait_page
 
 TRIES = Rate(limit=20, seconds=600)  # from one address, whatever is typed
-LETTERS = Rate(limit=3, seconds=3600)  # to one person, whoever asks
 
 
 class EmailForm(forms.Form):
@@ -62,10 +62,7 @@ class ForgottenPage(_Recovering, FormView):  # type: ignore[type-arg]
     form_class, title, button = EmailForm, _("A new password"), _("Send the letter")
 
     def form_valid(self, form: EmailForm) -> HttpResponse:
-        email = form.cleaned_data["email"]
-        key = hashlib.sha256(email.lower().encode()).hexdigest()
-        if hit(f"password:{key}", LETTERS, now=now_utc()).allowed:
-            ask_for_letter(email)
+        ask_for_letter(form.cleaned_data["email"])
         return self.render_to_response(self.get_context_data(sent=True))
 
 
@@ -75,9 +72,19 @@ class PasswordLink(_Recovering, PasswordResetConfirmView):
     template_name = "backoffice/password.html"
     title, button, success_url = _("A new password"), _("Keep this password"), reverse_lazy("admin:login")
 
+    def get_user(self, uidb64: str) -> Any:
+        user = super().get_user(uidb64)
+        return user if user is not None and user.is_active else None
+
     def form_valid(self, form: Any) -> HttpResponse:
-        renew(form, staff_actor(self.user))
-        del self.request.session["_password_reset_token"]
+        user: Any = self.user
+        token, password = self.request.session[INTERNAL_RESET_SESSION_TOKEN], form.cleaned_data["new_password1"]
+        try:
+            renew(user_id=user.pk, token=token, password=password, actor=staff_actor(user))
+        except LinkInvalid:
+            self.validlink = False
+            return self.render_to_response(self.get_context_data(form=None))
+        logout(self.request)  # whoever was signed in here: that session may have just ended
         messages.success(self.request, _t("The new password holds. Sign in with it."))
         return HttpResponseRedirect(str(self.success_url))
 

@@ -23,6 +23,8 @@ def hours_history(area: Area) -> list[Moment]:
     model: Any = next(iter(Hours.pgh_event_models.values()))  # type: ignore[attr-defined]  # pghistory's
     rows = model.objects.filter(area_id=area.pk).select_related("pgh_context").order_by("-pgh_id")[:MOST_EVENTS]
     saves = [list(events) for _save, events in groupby(rows, key=_save_of)]
+    if len(rows) == MOST_EVENTS:
+        saves.pop()  # it may lack what came before in the same save
     names = names_of([told_by(events[0]) for events in saves])
     moments = []
     for events in saves:

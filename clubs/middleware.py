@@ -34,12 +34,18 @@ class StaffMiddleware:
             return self.get_response(request)
         if request.session.session_key:
             seen(session_key=request.session.session_key, now=now_utc())
-        if request.user.is_staff and not _is_one_of(request, BEFORE_THE_CODE) and owes_a_code(request.user):
+        if request.user.is_staff and not _is_before_the_code(request) and owes_a_code(request.user):
             return HttpResponseRedirect(_asking(request))
         request.looking = looking(request)  # type: ignore[attr-defined]
         if request.looking and request.method not in SAFE and not _is_one_of(request, WHILE_LOOKING):  # type: ignore[attr-defined]
             return _only_looking(request)
         return self.get_response(request)
+
+
+def _is_before_the_code(request: HttpRequest) -> bool:
+    """The way to a new password too: who has forgotten theirs may be signed in by half."""
+    is_recovering = request.path_info.startswith(reverse("admin:admin_password_reset"))
+    return is_recovering or _is_one_of(request, BEFORE_THE_CODE)
 
 
 def _is_one_of(request: HttpRequest, names: tuple[str, ...]) -> bool:

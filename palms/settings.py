@@ -113,7 +113,14 @@ DATABASES["default"].setdefault("OPTIONS", {}).setdefault(
     # A row lock is waited for 2.5 s (then 503); what a frozen process holds is freed after 20 s.
     "-c lock_timeout=2500 -c idle_in_transaction_session_timeout=20000 -c statement_timeout=20000 -c timezone=UTC",
 )
-DATABASES["default"]["OPTIONS"].setdefault("connect_timeout", 3)
+for _name, _value in {
+    "connect_timeout": 3,
+    "tcp_user_timeout": 10_000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}.items():  # a server that vanishes without a word is given up in seconds
+    DATABASES["default"]["OPTIONS"].setdefault(_name, _value)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 PGHISTORY_APPEND_ONLY = True
 

@@ -11,8 +11,10 @@ import time_machine
 from django.core import mail
 from django.test import Client as Browser
 
+from backoffice.errors import LinkInvalid
 from backoffice.services import recovering
 from clubs.models import StaffSession, User
+from palms.actors import system
 from palms.clock import now_utc
 from palms.logs import hide
 from palms.models import Intent
@@ -87,6 +89,50 @@ def test_everybody_else_gets_the_same_answer_and_no_letter(person: User, who: st
     known, unknown = ask(person.email), ask(who)
     assert words(known) == words(unknown)
     assert Intent.objects.filter(kind=recovering.LETTER).count() == 1
+
+
+def test_in_the_browser_of_somebody_signed_in_the_sign_in_ends(person: User) -> None:
+    browser = Browser()
+    browser.force_login(person)
+    form = {"new_password1": NEW, "new_password2": NEW}
+    opened = browser.get(recovering.link_of(person), follow=True)
+    answer = browser.post(opened.redirect_chain[-1][0], form, follow=True)
+    assert "Новый пароль сохранён" in words(answer)
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_who_owes_a_code_may_choose_a_new_password(person: User, settings: Any) -> None:
+    settings.PALMS_REQUIRE_TWO_FACTOR = True
+    browser = Browser()
+    browser.force_login(person)
+    assert browser.get(FORGOTTEN).status_code == 200
+    assert browser.get(recovering.link_of(person), follow=True).status_code == 200
+
+
+def test_capitals_in_an_email_mean_nothing(person: User) -> None:
+    User.objects.filter(pk=person.pk).update(email="Eva@club.example")
+    for _try in range(5):
+        signed_in("wrong")
+    person.refresh_from_db()
+    choose(recovering.link_of(person))
+    assert signed_in(NEW)
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"password": "!"}])
+def test_a_link_ends_with_what_it_was_for_also_when_it_is_open(person: User, change: dict[str, Any]) -> None:
+    browser = Browser()
+    opened = browser.get(recovering.link_of(person), follow=True)
+    User.objects.filter(pk=person.pk).update(**change)
+    answer = browser.post(opened.redirect_chain[-1][0], {"new_password1": NEW, "new_password2": NEW})
+    assert answer.status_code == 404
+    assert not User.objects.get(pk=person.pk).check_password(NEW)
+
+
+def test_of_two_who_use_one_link_one_is_refused(person: User) -> None:
+    link, actor = recovering.link_of(person).rstrip("/").rpartition(".")[2], system("test")
+    recovering.renew(user_id=person.pk, token=link, password=NEW, actor=actor)
+    with pytest.raises(LinkInvalid):
+        recovering.renew(user_id=person.pk, token=link, password=OLD, actor=actor)
 
 
 def test_whoever_leaves_before_the_letter_gets_none(person: User) -> None:

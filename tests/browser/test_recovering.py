@@ -23,7 +23,7 @@ def test_a_new_password_by_letter(open_page: OpenPage, site: str) -> None:
     page.goto(f"{site}/admin/login/")
     page.get_by_role("link", name="Забыли").click()
     looked(page)
-    page.get_by_label("Эл. почта").fill(person.email)
+    page.get_by_label("Электронная почта").fill(person.email)
     page.get_by_role("button", name="Отправить письмо").click()
     expect(page.get_by_role("status")).to_contain_text("на пути")
     looked(page)
