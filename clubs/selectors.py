@@ -27,11 +27,15 @@ def zone_of(club: Club) -> ZoneInfo:
 
 
 def letters_to(club_id: int, *, everybody: bool = False) -> tuple[str, ...]:
-    """Return where letters to a club itself go: as it has said, or to its owners (`everybody`: all its staff) who can sign in."""
-    said = Club.objects.filter(pk=club_id).values_list("letters_to", flat=True).first()
-    if said:
-        return tuple(said)
+    """Return where letters to a club itself go: as it has said, or to its owners (`everybody`: all its staff) who can sign in.
+
+    Where nobody works yet they go to the email that its customers see.
+    """
+    club = Club.objects.only("letters_to", "email").get(pk=club_id)
+    if club.letters_to:
+        return tuple(club.letters_to)
     members = Membership.objects.filter(club_id=club_id, user__is_active=True)
     if not everybody:
         members = members.filter(role=Membership.Role.OWNER)
-    return tuple(members.order_by("pk").values_list("user__email", flat=True))
+    found = tuple(members.order_by("pk").values_list("user__email", flat=True))
+    return found or ((club.email,) if club.email else ())

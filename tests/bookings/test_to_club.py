@@ -55,3 +55,12 @@ def test_what_is_answered_before_the_letter_leaves_is_not_told(club: Club) -> No
     run_all()
 
     assert to_club() == []
+
+
+def test_where_nobody_works_yet_the_email_that_customers_see_hears_of_it() -> None:
+    club = ClubFactory(email="club@example.com")
+    assert letters_to(club.pk) == letters_to(club.pk, everybody=True) == ("club@example.com",)
+    assert letters_to(ClubFactory(email="").pk) == ()
+    MembershipFactory(club=club, role="STAFF", user=UserFactory(email="desk@example.com"))
+    assert letters_to(club.pk) == ("club@example.com",), "a club without an owner"
+    assert letters_to(club.pk, everybody=True) == ("desk@example.com",)
