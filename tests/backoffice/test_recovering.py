@@ -116,6 +116,8 @@ def test_capitals_in_an_email_mean_nothing(person: User) -> None:
     person.refresh_from_db()
     choose(recovering.link_of(person))
     assert signed_in(NEW)
+    with pytest.raises(User.DoesNotExist):
+        User.objects.get_by_natural_key(None)
 
 
 @pytest.mark.parametrize("change", [{"is_active": False}, {"password": "!"}])
