@@ -1,16 +1,30 @@
-"""A customer looks, or gives the time back."""
+"""A customer is sent to the bank's page, looks, or gives the time back."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bookings.errors import BookingNotFound
 from bookings.models import Booking
-from palms import points
+from palms import intents, points
 from palms.actors import Actor, acting
 from payments import services as money
+from payments.errors import ProviderUnavailable
 from payments.models import Payment
 from slots import services as slots
 
 BOOKING = Payment.Purpose.BOOKING
+
+
+def ask_for_page(job: intents.Job, *, patience: float) -> str:
+    """After the commit that began a payment: return the address of its page; empty where the bank did not say.
+
+    Raises ProviderUnavailable: the bank refused. A hold is released then; after an unknown outcome it stands.
+    """
+    outcome = intents.perform(replace(job, patience=patience))
+    if isinstance(outcome, intents.Refused):
+        raise ProviderUnavailable
+    return str(outcome.answer.payment.confirmation_url) if isinstance(outcome, intents.Done) else ""
 
 
 def look_again(*, token: str, patience: float = 8.0) -> bool:

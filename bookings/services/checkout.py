@@ -14,6 +14,7 @@ from bookings.errors import WrongType
 from bookings.models import Booking
 from bookings.rules import type_of
 from bookings.selectors import free_until, repeated, state_of_booking, state_of_payment
+from bookings.services.asking import ask_for_page
 from bookings.services.party import Party, Typed, policy_of, tidy, write_contact
 from bookings.services.requesting import confirm_free, make_request
 from clients import services as clients
@@ -244,11 +245,7 @@ def _hold(order: _Order, slot: Slot, places: list[int], now: datetime) -> AfterC
 
 
 def _ask_for_page(payment: Payment, job: intents.Job, until: datetime, patience: float) -> Checkout:
-    """After commit: ask the bank for its page. A refusal has released the hold; an unknown outcome has not."""
-    outcome = intents.perform(replace(job, patience=patience))
-    if isinstance(outcome, intents.Refused):
-        raise ProviderUnavailable
-    url = outcome.answer.payment.confirmation_url if isinstance(outcome, intents.Done) else ""
+    url = ask_for_page(job, patience=patience)
     return Checkout(payment.token, url or None, until, "held" if url else "preparing")
 
 

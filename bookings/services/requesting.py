@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -14,6 +13,7 @@ from bookings import rules
 from bookings.errors import BookingFinished, PaymentInProgress, PaymentRequired, TestMoneyOnly, TransitionRefused
 from bookings.models import Booking
 from bookings.selectors import free_until
+from bookings.services.asking import ask_for_page
 from bookings.services.confirming import confirm_secured, settle_raise
 from bookings.services.ending import on_living
 from bookings.services.locking import Locked, Provided, allowed_events, in_any_case, require
@@ -292,12 +292,7 @@ def pay_for_approved(*, booking_id: int, actor: Actor, locale: str = "ru", patie
         return _begin(locked, now, locale) if due else ""
 
     begun = on_living(booking_id, actor, begin)
-    if isinstance(begun, str):
-        return begun
-    outcome = intents.perform(replace(begun, patience=patience))
-    if isinstance(outcome, intents.Refused):
-        raise ProviderUnavailable
-    return str(outcome.answer.payment.confirmation_url) if isinstance(outcome, intents.Done) else ""
+    return begun if isinstance(begun, str) else ask_for_page(begun, patience=patience)
 
 
 def _open_page(locked: Locked, due: int) -> Payment | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Q
@@ -20,6 +19,7 @@ from bookings.errors import (
     TransitionRefused,
 )
 from bookings.models import Booking, Overdue
+from bookings.services.asking import ask_for_page
 from bookings.services.closing import try_complete_booking
 from bookings.services.ending import LONGEST_REASON, on_living
 from bookings.services.fees import drop_fee, leave_now, lock_fee, mark_paid, may_run, open_fee
@@ -138,12 +138,7 @@ def pay_fee(*, booking_id: int, actor: Actor, locale: str = "ru", patience: floa
         return open_one.confirmation_url if open_one is not None else _begin(locked, fee.amount, now, locale)
 
     begun = on_living(booking_id, actor, begin)
-    if isinstance(begun, str):
-        return begun
-    outcome = intents.perform(replace(begun, patience=patience))
-    if isinstance(outcome, intents.Refused):
-        raise ProviderUnavailable
-    return str(outcome.answer.payment.confirmation_url) if isinstance(outcome, intents.Done) else ""
+    return begun if isinstance(begun, str) else ask_for_page(begun, patience=patience)
 
 
 def _begin(locked: Locked, amount: int, now: datetime, locale: str) -> intents.Job:
